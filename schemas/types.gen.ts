@@ -1,0 +1,1120 @@
+// Generated from schemas/**/*.avsc by `npm run schemas:generate`. Do not edit.
+
+/** A role hands its task to another. */
+export interface AgentHandoff extends Envelope {
+  readonly event_type: 'agent_handoff';
+  readonly payload: AgentHandoffPayload;
+}
+
+/** A role hands its task to another. */
+export interface AgentHandoffPayload {
+  readonly task_id: string;
+  readonly from_role: string;
+  readonly to_role: string;
+  readonly context: string;
+  readonly reason: string;
+}
+
+/** An agent is alive; the newest counts. */
+export interface AgentHealth extends Envelope {
+  readonly event_type: 'agent_health';
+  readonly payload: AgentHealthPayload;
+}
+
+/** An agent is alive; the newest counts. */
+export interface AgentHealthPayload {
+  readonly agent: string;
+  readonly service: string;
+  readonly roles: readonly string[];
+  readonly pid: number;
+  readonly host: string;
+  readonly state: string;
+  /** Tasks it holds. */
+  readonly running: number;
+  /** Tasks it may hold. */
+  readonly capacity: number;
+  /** Epoch ms. */
+  readonly started_at: number;
+  readonly code_version: string;
+}
+
+/** All answers that an aggregation waits for are there. */
+export interface AggregationCompleted extends Envelope {
+  readonly event_type: 'aggregation_completed';
+  readonly payload: AggregationCompletedPayload;
+}
+
+/** All answers that an aggregation waits for are there. */
+export interface AggregationCompletedPayload {
+  /** Name of the aggregation. */
+  readonly aggregation: string;
+  /** Task ids that answered. */
+  readonly received: readonly string[];
+  /** Task ids that did not. */
+  readonly missing: readonly string[];
+}
+
+/** An aggregation ended with answers missing. */
+export interface AggregationTimedOut extends Envelope {
+  readonly event_type: 'aggregation_timed_out';
+  readonly payload: AggregationTimedOutPayload;
+}
+
+/** An aggregation ended with answers missing. */
+export interface AggregationTimedOutPayload {
+  /** Name of the aggregation. */
+  readonly aggregation: string;
+  /** Task ids that answered. */
+  readonly received: readonly string[];
+  /** Task ids that did not. */
+  readonly missing: readonly string[];
+}
+
+/** A named state to come back to. */
+export interface CheckpointCreated extends Envelope {
+  readonly event_type: 'checkpoint_created';
+  readonly payload: CheckpointCreatedPayload;
+}
+
+/** A named state to come back to. */
+export interface CheckpointCreatedPayload {
+  readonly task_id: string;
+  readonly name: string;
+  /** SHA-256 (hex) of the content. */
+  readonly content_hash: string;
+  readonly content: string;
+}
+
+/** What a task did is undone. */
+export interface CompensationCompleted extends Envelope {
+  readonly event_type: 'compensation_completed';
+  readonly payload: CompensationCompletedPayload;
+}
+
+/** What a task did is undone. */
+export interface CompensationCompletedPayload {
+  readonly task_id: string;
+  /** The task that is undone. */
+  readonly compensates: string;
+}
+
+/** What a task did could not be undone. */
+export interface CompensationFailed extends Envelope {
+  readonly event_type: 'compensation_failed';
+  readonly payload: CompensationFailedPayload;
+}
+
+/** What a task did could not be undone. */
+export interface CompensationFailedPayload {
+  readonly task_id: string;
+  /** The task that is undone. */
+  readonly compensates: string;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+}
+
+/** A task undoes what another did. */
+export interface CompensationStarted extends Envelope {
+  readonly event_type: 'compensation_started';
+  readonly payload: CompensationStartedPayload;
+}
+
+/** A task undoes what another did. */
+export interface CompensationStartedPayload {
+  readonly task_id: string;
+  /** The task that is undone. */
+  readonly compensates: string;
+}
+
+/** Context that agents share has changed. */
+export interface ContextSynced extends Envelope {
+  readonly event_type: 'context_synced';
+  readonly payload: ContextSyncedPayload;
+}
+
+/** Context that agents share has changed. */
+export interface ContextSyncedPayload {
+  readonly task_id: string;
+  readonly scope: string;
+  /** SHA-256 (hex) of the content. */
+  readonly content_hash: string;
+  readonly content: string;
+}
+
+/** A dead letter was put away for good. */
+export interface DeadLetterArchived extends Envelope {
+  readonly event_type: 'dead_letter_archived';
+  readonly payload: DeadLetterArchivedPayload;
+}
+
+/** A dead letter was put away for good. */
+export interface DeadLetterArchivedPayload {
+  readonly dead_letter_id: string;
+  readonly archived_by: string;
+  readonly reason: string;
+}
+
+/** A person changed a dead letter. */
+export interface DeadLetterEdited extends Envelope {
+  readonly event_type: 'dead_letter_edited';
+  readonly payload: DeadLetterEditedPayload;
+}
+
+/** A person changed a dead letter. */
+export interface DeadLetterEditedPayload {
+  readonly dead_letter_id: string;
+  readonly edited_by: string;
+  readonly reason: string;
+  /** SHA-256 (hex) of the bytes as they came. */
+  readonly original_hash: string;
+  /** SHA-256 (hex) of the bytes after the edit. */
+  readonly edited_hash: string;
+}
+
+/** A record that nobody could process was put aside. */
+export interface DeadLetterRecorded extends Envelope {
+  readonly event_type: 'dead_letter_recorded';
+  readonly payload: DeadLetterRecordedPayload;
+}
+
+/** A record that nobody could process was put aside. */
+export interface DeadLetterRecordedPayload {
+  readonly dead_letter_id: string;
+  /** Where the record came from. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  readonly attempts: number;
+}
+
+/** A dead letter was sent on again. */
+export interface DeadLetterRedriven extends Envelope {
+  readonly event_type: 'dead_letter_redriven';
+  readonly payload: DeadLetterRedrivenPayload;
+}
+
+/** A dead letter was sent on again. */
+export interface DeadLetterRedrivenPayload {
+  readonly dead_letter_id: string;
+  readonly redriven_by: string;
+  readonly reason: string;
+  /** Where it was sent. */
+  readonly topic: string;
+  readonly redrive_count: number;
+}
+
+/** An agent chose, and says why. */
+export interface DecisionRecorded extends Envelope {
+  readonly event_type: 'decision_recorded';
+  readonly payload: DecisionRecordedPayload;
+}
+
+/** An agent chose, and says why. */
+export interface DecisionRecordedPayload {
+  readonly task_id: string;
+  readonly decision: string;
+  readonly reasons: readonly string[];
+  /** What was not chosen. */
+  readonly alternatives: readonly string[];
+}
+
+/** A task waits for something. */
+export interface DependencyRequired extends Envelope {
+  readonly event_type: 'dependency_required';
+  readonly payload: DependencyRequiredPayload;
+}
+
+/** A task waits for something. */
+export interface DependencyRequiredPayload {
+  readonly task_id: string;
+  readonly dependency: string;
+  readonly reason: string;
+}
+
+/** What a task waited for is there. */
+export interface DependencyResolved extends Envelope {
+  readonly event_type: 'dependency_resolved';
+  readonly payload: DependencyResolvedPayload;
+}
+
+/** What a task waited for is there. */
+export interface DependencyResolvedPayload {
+  readonly task_id: string;
+  readonly dependency: string;
+  readonly value: string;
+}
+
+/** What all events have in common; an event adds its event_type and payload. */
+export interface Envelope {
+  /** Unique; a fact has <mission>:<sequence>. */
+  readonly event_id: string;
+  readonly source_agent: string;
+  readonly target_agent: string;
+  readonly timestamp: number;
+  /** Version of the envelope. */
+  readonly version: number;
+  /** The mission. */
+  readonly correlation_id: string;
+  /** The event_id of what caused this. */
+  readonly causation_id: string;
+  readonly priority: Priority;
+  /** Number in its chain, from 1: the ledger of a mission, or the journal of an attempt; 0: in no chain. */
+  readonly sequence: number;
+  /** SHA-256 (hex) of the Avro body of the record before in the chain; empty in the first. */
+  readonly previous_hash: string;
+}
+
+/** Something went wrong that people should see. */
+export interface ErrorRaised extends Envelope {
+  readonly event_type: 'error_raised';
+  readonly payload: ErrorRaisedPayload;
+}
+
+/** Something went wrong that people should see. */
+export interface ErrorRaisedPayload {
+  readonly task_id: string;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** The place that noticed it. */
+  readonly where: string;
+}
+
+/** What an agent learned and others may use. */
+export interface InsightShared extends Envelope {
+  readonly event_type: 'insight_shared';
+  readonly payload: InsightSharedPayload;
+}
+
+/** What an agent learned and others may use. */
+export interface InsightSharedPayload {
+  /** The key under which the newest insight counts. */
+  readonly pattern: string;
+  readonly insight: string;
+  readonly tags: readonly string[];
+  /** Epoch ms; 0: never. */
+  readonly expires_at: number;
+}
+
+/** A new lease goes on with this journal; records of an older lease after this one do not count. */
+export interface JournalResumed extends Envelope {
+  readonly event_type: 'journal_resumed';
+  readonly payload: JournalResumedPayload;
+}
+
+/** A new lease goes on with this journal; records of an older lease after this one do not count. */
+export interface JournalResumedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** Number of the call within the attempt, from 1. */
+  readonly step: number;
+  /** The agent that makes the call. */
+  readonly agent: string;
+}
+
+/** The orchestrator takes a mission on. */
+export interface MissionAccepted extends Envelope {
+  readonly event_type: 'mission_accepted';
+  readonly payload: MissionAcceptedPayload;
+}
+
+/** The orchestrator takes a mission on. */
+export interface MissionAcceptedPayload {
+  readonly name: string;
+  readonly brief: string;
+  readonly policy: MissionPolicy;
+  /** The plan as given; empty: a model has to make one. */
+  readonly tasks: readonly TaskSpec[];
+  /** W3C trace context of the submission. */
+  readonly traceparent: string;
+}
+
+/** A person cancelled the mission. */
+export interface MissionCancelled extends Envelope {
+  readonly event_type: 'mission_cancelled';
+  readonly payload: MissionCancelledPayload;
+}
+
+/** A person cancelled the mission. */
+export interface MissionCancelledPayload {
+  readonly reason: string;
+  readonly cancelled_by: string;
+  readonly completed: number;
+}
+
+/** What a person tells the orchestrator; everything but what is meant may be left out: {"brief": "Deploy the platform"} starts a mission. */
+export interface MissionCommand {
+  readonly event_id: string;
+  /** mission_submitted, mission_cancelled or review_completed. */
+  readonly event_type: 'mission_submitted' | 'mission_cancelled' | 'review_completed';
+  readonly source_agent: string;
+  readonly target_agent: string;
+  readonly timestamp: number;
+  /** Version of the envelope. */
+  readonly version: number;
+  /** The mission; empty in mission_submitted: an id is given to it. */
+  readonly correlation_id: string;
+  /** The event_id of what caused this. */
+  readonly causation_id: string;
+  readonly priority: Priority;
+  readonly sequence: number;
+  readonly previous_hash: string;
+  readonly name: string;
+  /** What is wanted, in plain words. */
+  readonly brief: string;
+  /** The plan; empty: a model makes one of the brief. */
+  readonly tasks: readonly TaskSpec[];
+  readonly limits: MissionLimits;
+  /** What a failed task does to the rest: fail_fast or continue. */
+  readonly on_failure: string;
+  /** Of a mission_cancelled. */
+  readonly reason: string;
+  /** Of a review_completed, like all that follow. */
+  readonly review_id: string;
+  readonly decision: string;
+  /** What was decided on. */
+  readonly arguments_hash: string;
+  readonly comment: string;
+}
+
+/** All tasks are completed. */
+export interface MissionCompleted extends Envelope {
+  readonly event_type: 'mission_completed';
+  readonly payload: MissionCompletedPayload;
+}
+
+/** All tasks are completed. */
+export interface MissionCompletedPayload {
+  readonly tasks: number;
+  readonly attempts: number;
+  readonly duration_ms: number;
+  readonly result: string;
+}
+
+/** The mission ended without reaching its end. */
+export interface MissionFailed extends Envelope {
+  readonly event_type: 'mission_failed';
+  readonly payload: MissionFailedPayload;
+}
+
+/** The mission ended without reaching its end. */
+export interface MissionFailedPayload {
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  readonly failed_tasks: readonly string[];
+  readonly completed: number;
+  readonly duration_ms: number;
+}
+
+/** What the person limits; 0 everywhere means the default. */
+export interface MissionLimits {
+  readonly max_in_flight: number;
+  readonly task_timeout_ms: number;
+  readonly lease_ms: number;
+  readonly deadline_ms: number;
+  readonly max_attempts: number;
+}
+
+/** The plan of a mission; written once, as the state around it changes often (changelog). */
+export interface MissionPlan {
+  readonly mission_id: string;
+  readonly tasks: readonly TaskSpec[];
+}
+
+/** The limits of a mission, all defaults resolved. */
+export interface MissionPolicy {
+  /** Most tasks assigned or running at once. */
+  readonly max_in_flight: number;
+  readonly task_timeout_ms: number;
+  /** How long an agent may be silent. */
+  readonly lease_ms: number;
+  /** Longest time of the whole mission. */
+  readonly deadline_ms: number;
+  readonly max_attempts: number;
+  /** Delay before the second attempt; doubles from then on. */
+  readonly retry_initial_ms: number;
+  readonly retry_max_ms: number;
+  /** What a failed task does to the rest: fail_fast or continue. */
+  readonly on_failure: string;
+}
+
+/** The mission cannot be accepted. */
+export interface MissionRejected extends Envelope {
+  readonly event_type: 'mission_rejected';
+  readonly payload: MissionRejectedPayload;
+}
+
+/** The mission cannot be accepted. */
+export interface MissionRejectedPayload {
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+}
+
+/** What the orchestrator knows of a mission, without its plan (changelog). */
+export interface MissionState {
+  readonly mission_id: string;
+  readonly name: string;
+  readonly brief: string;
+  readonly status: string;
+  readonly priority: Priority;
+  readonly traceparent: string;
+  readonly policy: MissionPolicy;
+  /** Of the newest fact. */
+  readonly sequence: number;
+  /** Of the newest fact. */
+  readonly head_hash: string;
+  /** Epoch ms, as all times here; 0: not set. */
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly ended_at: number;
+  readonly deadline_at: number;
+  readonly waves: number;
+  readonly tasks: readonly TaskState[];
+}
+
+/** Where a mission stands; the newest counts. */
+export interface MissionStatus extends Envelope {
+  readonly event_type: 'mission_status';
+  readonly payload: MissionStatusPayload;
+}
+
+/** Where a mission stands; the newest counts. */
+export interface MissionStatusPayload {
+  readonly name: string;
+  readonly status: string;
+  readonly wave: number;
+  readonly waves: number;
+  readonly tasks: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly running: number;
+  /** Sequence of the newest fact. */
+  readonly head_sequence: number;
+  /** SHA-256 (hex) of the newest fact. */
+  readonly head_hash: string;
+}
+
+/** Outcome of a model call. */
+export interface ModelCallEnded extends Envelope {
+  readonly event_type: 'model_call_ended';
+  readonly payload: ModelCallEndedPayload;
+}
+
+/** Outcome of a model call. */
+export interface ModelCallEndedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** Number of the call within the attempt, from 1. */
+  readonly step: number;
+  /** The agent that makes the call. */
+  readonly agent: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly ok: boolean;
+  readonly text: string;
+  readonly tool_calls: readonly ToolCall[];
+  readonly stop_reason: string;
+  /** A code of the failure catalogue; empty when ok. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  readonly usage: Usage;
+  readonly duration_ms: number;
+}
+
+/** Intent: a model is about to be called. */
+export interface ModelCallStarted extends Envelope {
+  readonly event_type: 'model_call_started';
+  readonly payload: ModelCallStartedPayload;
+}
+
+/** Intent: a model is about to be called. */
+export interface ModelCallStartedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** Number of the call within the attempt, from 1. */
+  readonly step: number;
+  /** The agent that makes the call. */
+  readonly agent: string;
+  readonly provider: string;
+  readonly model: string;
+  /** SHA-256 (hex) of the whole request. */
+  readonly request_hash: string;
+  /** Version of the prompt of the role. */
+  readonly prompt_version: string;
+  /** SHA-256 (hex) of the tools offered. */
+  readonly tools_hash: string;
+}
+
+/** The result of a task that this one needs. */
+export interface NeedResult {
+  readonly task_id: string;
+  readonly role: string;
+  readonly result: string;
+}
+
+/** The mission has a plan. */
+export interface PlanCreated extends Envelope {
+  readonly event_type: 'plan_created';
+  readonly payload: PlanCreatedPayload;
+}
+
+/** The mission has a plan. */
+export interface PlanCreatedPayload {
+  /** All defaults resolved, waves filled in. */
+  readonly tasks: readonly TaskSpec[];
+  /** Number of waves. */
+  readonly waves: number;
+  /** mission: given by the person; orchestrator: made by a model. */
+  readonly made_by: string;
+}
+
+export type Priority = 'high' | 'normal' | 'low';
+
+/** A person has decided. */
+export interface ReviewCompleted extends Envelope {
+  readonly event_type: 'review_completed';
+  readonly payload: ReviewCompletedPayload;
+}
+
+/** A person has decided. */
+export interface ReviewCompletedPayload {
+  readonly review_id: string;
+  readonly task_id: string;
+  readonly decision: string;
+  /** The arguments that were decided on. */
+  readonly arguments_hash: string;
+  readonly reviewer: string;
+  readonly comment: string;
+}
+
+/** A person has to decide before this goes on. */
+export interface ReviewRequested extends Envelope {
+  readonly event_type: 'review_requested';
+  readonly payload: ReviewRequestedPayload;
+}
+
+/** A person has to decide before this goes on. */
+export interface ReviewRequestedPayload {
+  readonly review_id: string;
+  readonly task_id: string;
+  readonly kind: string;
+  readonly reason: string;
+  readonly tool: string;
+  /** JSON text. */
+  readonly arguments: string;
+  /** What the decision is bound to. */
+  readonly arguments_hash: string;
+  /** Epoch ms; 0: never. */
+  readonly expires_at: number;
+}
+
+/** A safety rule refused something. */
+export interface SafetyViolation extends Envelope {
+  readonly event_type: 'safety_violation';
+  readonly payload: SafetyViolationPayload;
+}
+
+/** A safety rule refused something. */
+export interface SafetyViolationPayload {
+  readonly task_id: string;
+  readonly rule: string;
+  readonly where: string;
+  readonly reason: string;
+}
+
+/** What the scripted model does instead of thinking. */
+export interface Script {
+  /** Made in order, one per turn. */
+  readonly calls: readonly ScriptedCall[];
+  /** The result of the task; empty: the output of the last call. */
+  readonly answer: string;
+}
+
+/** One tool call that the scripted model makes. */
+export interface ScriptedCall {
+  readonly tool: string;
+  /** The arguments as JSON text. */
+  readonly arguments: string;
+  /** Go on with the next call even when this one fails. */
+  readonly allow_failure: boolean;
+}
+
+/** A service that others depend on is ready. */
+export interface ServiceReady extends Envelope {
+  readonly event_type: 'service_ready';
+  readonly payload: ServiceReadyPayload;
+}
+
+/** A service that others depend on is ready. */
+export interface ServiceReadyPayload {
+  readonly service: string;
+  readonly role: string;
+  readonly agent: string;
+}
+
+/** A task is given to a role; the same bytes go to the ledger and to the task topic. */
+export interface TaskAssigned extends Envelope {
+  readonly event_type: 'task_assigned';
+  readonly payload: TaskAssignedPayload;
+}
+
+/** A task is given to a role; the same bytes go to the ledger and to the task topic. */
+export interface TaskAssignedPayload {
+  readonly task_id: string;
+  readonly role: string;
+  readonly wave: number;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  readonly description: string;
+  /** Played by the scripted model. */
+  readonly script: Script | null;
+  /** Results of the tasks it needs. */
+  readonly needs: readonly NeedResult[];
+  readonly timeout_ms: number;
+  readonly lease_ms: number;
+  /** Where a resume reads the journal; -1: a fresh start. */
+  readonly journal_partition: number;
+  /** From where a resume reads the journal; -1: a fresh start. */
+  readonly journal_offset: number;
+}
+
+/** An attempt failed; the task will be tried again. */
+export interface TaskAttemptFailed extends Envelope {
+  readonly event_type: 'task_attempt_failed';
+  readonly payload: TaskAttemptFailedPayload;
+}
+
+/** An attempt failed; the task will be tried again. */
+export interface TaskAttemptFailedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** Calls made in this attempt. */
+  readonly steps: number;
+  /** SHA-256 (hex) of the last record of the journal of this attempt; empty: nothing journaled. */
+  readonly journal_hash: string;
+  /** When the next attempt starts (epoch ms); 0 in a report. */
+  readonly retry_at: number;
+}
+
+/** A task is not wanted any more; the same bytes tell its agent to stop. */
+export interface TaskCancelled extends Envelope {
+  readonly event_type: 'task_cancelled';
+  readonly payload: TaskCancelledPayload;
+}
+
+/** A task is not wanted any more; the same bytes tell its agent to stop. */
+export interface TaskCancelledPayload {
+  readonly task_id: string;
+  readonly role: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  readonly reason: string;
+}
+
+/** A task is done. */
+export interface TaskCompleted extends Envelope {
+  readonly event_type: 'task_completed';
+  readonly payload: TaskCompletedPayload;
+}
+
+/** A task is done. */
+export interface TaskCompletedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+  /** At most 8 KiB; a longer one is cut here and whole in the workspace. */
+  readonly result: string;
+  /** Calls made in this attempt. */
+  readonly steps: number;
+  /** SHA-256 (hex) of the last record of the journal of this attempt; empty: nothing journaled. */
+  readonly journal_hash: string;
+  readonly duration_ms: number;
+  readonly usage: Usage;
+}
+
+/** A task failed for good. */
+export interface TaskFailed extends Envelope {
+  readonly event_type: 'task_failed';
+  readonly payload: TaskFailedPayload;
+}
+
+/** A task failed for good. */
+export interface TaskFailedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** Calls made in this attempt. */
+  readonly steps: number;
+  /** SHA-256 (hex) of the last record of the journal of this attempt; empty: nothing journaled. */
+  readonly journal_hash: string;
+}
+
+/** An agent renews the lease of a task; never a fact. */
+export interface TaskHeartbeat extends Envelope {
+  readonly event_type: 'task_heartbeat';
+  readonly payload: TaskHeartbeatPayload;
+}
+
+/** An agent renews the lease of a task; never a fact. */
+export interface TaskHeartbeatPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+}
+
+/** An agent gives its lease back, for example because it shuts down. */
+export interface TaskReleased extends Envelope {
+  readonly event_type: 'task_released';
+  readonly payload: TaskReleasedPayload;
+}
+
+/** An agent gives its lease back, for example because it shuts down. */
+export interface TaskReleasedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+  readonly reason: string;
+}
+
+/** A task as planned. */
+export interface TaskSpec {
+  /** Unique within its mission. */
+  readonly id: string;
+  /** The role whose agents may do it. */
+  readonly role: string;
+  /** What is to be done, told to the agent. */
+  readonly description: string;
+  /** Ids of the tasks that must be completed first. */
+  readonly needs: readonly string[];
+  /** 1 + the highest wave of its needs; 0: to be derived. */
+  readonly wave: number;
+  /** Longest time of one attempt; 0: as the policy says. */
+  readonly timeout_ms: number;
+  /** 0: as the policy says. */
+  readonly max_attempts: number;
+  /** Played by the scripted model; null: the model of the role thinks. */
+  readonly script: Script | null;
+}
+
+/** An agent has claimed a task. */
+export interface TaskStarted extends Envelope {
+  readonly event_type: 'task_started';
+  readonly payload: TaskStartedPayload;
+}
+
+/** An agent has claimed a task. */
+export interface TaskStartedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** The agent that speaks. */
+  readonly agent: string;
+  /** Partition of the steps topic that holds the journal. */
+  readonly journal_partition: number;
+  /** No record of this attempt is before this offset. */
+  readonly journal_offset: number;
+}
+
+/** Where a task stands; task i belongs to task i of the plan. */
+export interface TaskState {
+  readonly status: string;
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** Epoch ms, as all times here; 0: not set. */
+  readonly lease_until: number;
+  readonly timeout_at: number;
+  readonly retry_at: number;
+  readonly started_at: number;
+  readonly ended_at: number;
+  readonly result: string;
+  readonly code: string;
+  readonly message: string;
+  readonly journal_partition: number;
+  readonly journal_offset: number;
+}
+
+/** A timer came due. */
+export interface TimerFired extends Envelope {
+  readonly event_type: 'timer_fired';
+  readonly payload: TimerFiredPayload;
+}
+
+/** A timer came due. */
+export interface TimerFiredPayload {
+  /** lease, timeout, retry or deadline. */
+  readonly timer: string;
+  /** Empty for a deadline. */
+  readonly task_id: string;
+  readonly attempt: number;
+  readonly lease: number;
+  /** Epoch ms. */
+  readonly due_at: number;
+}
+
+/** A tool call that the model asks for. */
+export interface ToolCall {
+  readonly id: string;
+  readonly tool: string;
+  /** JSON text, as the model wrote it. */
+  readonly arguments: string;
+}
+
+/** Outcome of a tool call. */
+export interface ToolCallEnded extends Envelope {
+  readonly event_type: 'tool_call_ended';
+  readonly payload: ToolCallEndedPayload;
+}
+
+/** Outcome of a tool call. */
+export interface ToolCallEndedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** Number of the call within the attempt, from 1. */
+  readonly step: number;
+  /** The agent that makes the call. */
+  readonly agent: string;
+  /** The id that the model gave the call. */
+  readonly call_id: string;
+  readonly tool: string;
+  readonly ok: boolean;
+  readonly output: string;
+  /** The output was longer than is kept here. */
+  readonly truncated: boolean;
+  /** A code of the failure catalogue; empty when ok. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  readonly duration_ms: number;
+}
+
+/** Intent: a tool is about to be called. */
+export interface ToolCallStarted extends Envelope {
+  readonly event_type: 'tool_call_started';
+  readonly payload: ToolCallStartedPayload;
+}
+
+/** Intent: a tool is about to be called. */
+export interface ToolCallStartedPayload {
+  readonly task_id: string;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+  /** Number of the assignment within the attempt, from 1; a resume counts up. */
+  readonly lease: number;
+  /** Number of the call within the attempt, from 1. */
+  readonly step: number;
+  /** The agent that makes the call. */
+  readonly agent: string;
+  /** The id that the model gave the call. */
+  readonly call_id: string;
+  readonly tool: string;
+  /** JSON text. */
+  readonly arguments: string;
+  /** SHA-256 (hex) of the arguments. */
+  readonly arguments_hash: string;
+  /** none, idempotent or once: what a crash between intent and outcome means. */
+  readonly effect: string;
+  readonly idempotency_key: string;
+}
+
+/** Tokens and money spent on models. */
+export interface Usage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_tokens: number;
+  readonly cache_write_tokens: number;
+  /** Null when the price is not known. */
+  readonly cost_usd: number | null;
+}
+
+/** All tasks of a wave have ended. */
+export interface WaveCompleted extends Envelope {
+  readonly event_type: 'wave_completed';
+  readonly payload: WaveCompletedPayload;
+}
+
+/** All tasks of a wave have ended. */
+export interface WaveCompletedPayload {
+  readonly wave: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** The first task of a wave is assigned. */
+export interface WaveStarted extends Envelope {
+  readonly event_type: 'wave_started';
+  readonly payload: WaveStartedPayload;
+}
+
+/** The first task of a wave is assigned. */
+export interface WaveStartedPayload {
+  readonly wave: number;
+  /** All tasks of the wave. */
+  readonly tasks: readonly string[];
+}
+
+export type Event =
+  | AgentHandoff
+  | AgentHealth
+  | AggregationCompleted
+  | AggregationTimedOut
+  | CheckpointCreated
+  | CompensationCompleted
+  | CompensationFailed
+  | CompensationStarted
+  | ContextSynced
+  | DeadLetterArchived
+  | DeadLetterEdited
+  | DeadLetterRecorded
+  | DeadLetterRedriven
+  | DecisionRecorded
+  | DependencyRequired
+  | DependencyResolved
+  | ErrorRaised
+  | InsightShared
+  | JournalResumed
+  | MissionAccepted
+  | MissionCancelled
+  | MissionCompleted
+  | MissionFailed
+  | MissionRejected
+  | MissionStatus
+  | ModelCallEnded
+  | ModelCallStarted
+  | PlanCreated
+  | ReviewCompleted
+  | ReviewRequested
+  | SafetyViolation
+  | ServiceReady
+  | TaskAssigned
+  | TaskAttemptFailed
+  | TaskCancelled
+  | TaskCompleted
+  | TaskFailed
+  | TaskHeartbeat
+  | TaskReleased
+  | TaskStarted
+  | TimerFired
+  | ToolCallEnded
+  | ToolCallStarted
+  | WaveCompleted
+  | WaveStarted;
+
+export type EventType = Event['event_type'];
+
+export type EventOf<T extends EventType> = Extract<Event, { readonly event_type: T }>;
+
+export type PayloadOf<T extends EventType> = EventOf<T>['payload'];
+
+/** Every schema by the name of its record. */
+export interface Records {
+  readonly AgentHandoff: AgentHandoff;
+  readonly AgentHealth: AgentHealth;
+  readonly AggregationCompleted: AggregationCompleted;
+  readonly AggregationTimedOut: AggregationTimedOut;
+  readonly CheckpointCreated: CheckpointCreated;
+  readonly CompensationCompleted: CompensationCompleted;
+  readonly CompensationFailed: CompensationFailed;
+  readonly CompensationStarted: CompensationStarted;
+  readonly ContextSynced: ContextSynced;
+  readonly DeadLetterArchived: DeadLetterArchived;
+  readonly DeadLetterEdited: DeadLetterEdited;
+  readonly DeadLetterRecorded: DeadLetterRecorded;
+  readonly DeadLetterRedriven: DeadLetterRedriven;
+  readonly DecisionRecorded: DecisionRecorded;
+  readonly DependencyRequired: DependencyRequired;
+  readonly DependencyResolved: DependencyResolved;
+  readonly ErrorRaised: ErrorRaised;
+  readonly InsightShared: InsightShared;
+  readonly JournalResumed: JournalResumed;
+  readonly MissionAccepted: MissionAccepted;
+  readonly MissionCancelled: MissionCancelled;
+  readonly MissionCommand: MissionCommand;
+  readonly MissionCompleted: MissionCompleted;
+  readonly MissionFailed: MissionFailed;
+  readonly MissionPlan: MissionPlan;
+  readonly MissionRejected: MissionRejected;
+  readonly MissionState: MissionState;
+  readonly MissionStatus: MissionStatus;
+  readonly ModelCallEnded: ModelCallEnded;
+  readonly ModelCallStarted: ModelCallStarted;
+  readonly PlanCreated: PlanCreated;
+  readonly ReviewCompleted: ReviewCompleted;
+  readonly ReviewRequested: ReviewRequested;
+  readonly SafetyViolation: SafetyViolation;
+  readonly ServiceReady: ServiceReady;
+  readonly TaskAssigned: TaskAssigned;
+  readonly TaskAttemptFailed: TaskAttemptFailed;
+  readonly TaskCancelled: TaskCancelled;
+  readonly TaskCompleted: TaskCompleted;
+  readonly TaskFailed: TaskFailed;
+  readonly TaskHeartbeat: TaskHeartbeat;
+  readonly TaskReleased: TaskReleased;
+  readonly TaskStarted: TaskStarted;
+  readonly TimerFired: TimerFired;
+  readonly ToolCallEnded: ToolCallEnded;
+  readonly ToolCallStarted: ToolCallStarted;
+  readonly WaveCompleted: WaveCompleted;
+  readonly WaveStarted: WaveStarted;
+}
+
+export type RecordName = keyof Records;

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { catalog, subjectOf } from '#schemas/catalog.ts';
+import { aclsFor } from './acls.ts';
+import { groupName, missionsSubject, topicNames, topicTable, transactionalId } from './table.ts';
+
+const prefix = 'ravenhelm';
+const roles = ['cert_agent', 'env_agent', 'orchestrator'];
+const names = topicNames(prefix);
+const table = topicTable({ prefix, roles, retryDelays: ['10s', '1m'] });
+const row = (name: string) => {
+  const found = table.find((spec) => spec.name === name);
+  assert.ok(found, `no topic ${name}`);
+  return found;
+};
+
+describe('topic table', () => {
+  it('has a schema for each subject', () => {
+    const known = new Set(catalog.map((entry) => subjectOf(entry, missionsSubject(prefix))));
+    for (const { name, subjects } of table) {
+      for (const subject of subjects) assert.ok(known.has(subject), `${name}: ${subject}`);
+    }
+  });
+
+  it('lets the orchestrator alone write the ledger', () => {
+    assert.deepEqual(row(names.coordination).writers, ['orchestrator']);
+    const may = aclsFor(table, { prefix }).filter(
+      (acl) => acl.name === names.coordination && acl.operations.includes('write'),
+    );
+    assert.deepEqual(
+      may.map(({ principal }) => principal),
+      ['User:orchestrator'],
+    );
+  });
+
+  it('keeps the ledger for ever', () => {
+    const { config, retentionMs } = row(names.coordination);
+    assert.equal(retentionMs, -1);
+    assert.equal(config['retention.ms'], '-1');
+    assert.equal(config['cleanup.policy'], 'delete');
+  });
+
+  it('gives each changelog one service, which writes and reads it', () => {
+    const services = ['orchestrator', ...roles.map((role) => `worker-${role}`)];
+    for (const service of services) {
+      const { writers, readers, cleanup } = row(names.state(service));
+      assert.deepEqual([writers, readers, cleanup], [[service], [service], 'compact']);
+    }
+    const changelogs = table.filter(({ name }) => name.endsWith('.state'));
+    assert.equal(changelogs.length, services.length);
+  });
+
+  it('has as many partitions in each topic of a set', () => {
+    for (const partitions of [1, 3, 12]) {
+      const sets = new Map<string, Map<string, number>>();
+      for (const { name, together, partitions: count } of topicTable({ prefix, roles, partitions })) {
+        if (together === null) continue;
+        sets.set(together, (sets.get(together) ?? new Map()).set(name, count));
+      }
+      for (const [set, counts] of sets) assert.equal(new Set(counts.values()).size, 1, set);
+      const mission = [names.missions, names.reports, names.coordination, names.state('orchestrator')];
+      assert.deepEqual([...(sets.get('mission') ?? new Map()).keys()].sort(), mission.sort());
+      const worker = [names.tasks('cert_agent'), names.state('worker-cert_agent')];
+      assert.deepEqual([...(sets.get('worker-cert_agent') ?? new Map()).keys()].sort(), worker.sort());
+    }
+  });
+
+  it('has a writer and a reader for each topic', () => {
+    for (const { name, writers, readers } of table) {
+      assert.ok(writers.length > 0, `nobody writes ${name}`);
+      assert.ok(readers.length > 0, `nobody reads ${name}`);
+    }
+  });
+
+  it('has no topic twice', () => {
+    assert.equal(new Set(table.map(({ name }) => name)).size, table.length);
+  });
+
+  it('has only names that a broker takes', () => {
+    for (const { name } of table) assert.match(name, /^[a-z][A-Za-z0-9._-]*$/);
+    const wrong = { code: 'invalid_configuration', message: /'ravenhelm\.squad\.tasks\.a b', expected/ };
+    assert.throws(() => topicTable({ prefix, roles: ['a b'] }), wrong);
+    assert.throws(() => topicTable({ prefix: 'x'.repeat(250), roles: [] }), {
+      code: 'invalid_configuration',
+    });
+  });
+
+  it('takes a dead letter of the largest record that any topic takes, with its headers', () => {
+    const limit = (name: string) => Number(row(name).config['max.message.bytes']);
+    for (const { name } of table) {
+      if (name !== names.dlq && !name.includes('.retry.'))
+        assert.ok(limit(names.dlq) >= 2 * limit(name), name);
+    }
+  });
+
+  it('lets compaction reach a busy changelog soon', () => {
+    const { config } = row(names.state('orchestrator'));
+    assert.ok(Number(config['segment.bytes']) <= 16 * 1024 * 1024);
+    assert.ok(Number(config['segment.ms']) <= 10 * 60 * 1000);
+    assert.ok(Number(config['min.cleanable.dirty.ratio']) <= 0.2);
+  });
+
+  it('waits for two of three copies, and for one where there is one', () => {
+    assert.equal(row(names.coordination).config['min.insync.replicas'], undefined);
+    const copied = topicTable({ prefix, roles, replication: 3 });
+    for (const { config, replication } of copied) {
+      assert.deepEqual([replication, config['min.insync.replicas']], [3, '2']);
+    }
+  });
+
+  it('shares no name with another namespace', () => {
+    const other = topicTable({ prefix: 'test-1', roles });
+    const ours = new Set(table.map(({ name }) => name));
+    assert.deepEqual(
+      other.filter(({ name }) => ours.has(name)),
+      [],
+    );
+    assert.equal(groupName(prefix, 'worker-cert_agent'), 'worker-cert_agent');
+    assert.equal(groupName('test-1', 'worker-cert_agent'), 'test-1.worker-cert_agent');
+  });
+});
+
+describe('access', () => {
+  const acls = aclsFor(table, { prefix });
+  const of = (principal: string) => acls.filter((acl) => acl.principal === principal);
+
+  it('is what the table says and nothing more', () => {
+    for (const acl of acls.filter(({ resource }) => resource === 'topic')) {
+      const service = acl.principal.slice('User:'.length);
+      const { writers, readers } = row(acl.name);
+      for (const operation of acl.operations) {
+        if (operation === 'write') assert.ok(writers.some((writer) => writer === service));
+        if (operation === 'read') assert.ok(readers.some((reader) => reader === service));
+      }
+      assert.equal(acl.pattern, 'literal');
+    }
+    const topics = (principal: string, operation: 'read' | 'write') =>
+      of(principal).flatMap(({ resource, name, operations }) =>
+        resource === 'topic' && operations.includes(operation) ? [name] : [],
+      );
+    assert.deepEqual(topics('User:person', 'write'), [names.missions]);
+    assert.ok(!topics('User:worker-cert_agent', 'read').includes(names.tasks('env_agent')));
+  });
+
+  it('covers the transactional ids of a service and of no other', () => {
+    const covers = (principal: string, id: string) =>
+      of(principal).some(({ resource, name }) => resource === 'transactional_id' && id.startsWith(name));
+    assert.ok(covers('User:orchestrator', transactionalId(prefix, 'orchestrator', 3, 1)));
+    assert.ok(covers('User:worker-cert_agent', transactionalId(prefix, 'worker-cert_agent', 0, 0)));
+    assert.ok(!covers('User:worker-cert_agent', transactionalId(prefix, 'worker-cert_agent2', 0, 0)));
+    assert.ok(!covers('User:person', transactionalId(prefix, 'orchestrator', 0, 0)));
+    assert.ok(!covers('User:projector', transactionalId(prefix, 'projector', 0, 0)));
+  });
+
+  it('can give one principal to all workers of a process', () => {
+    const one = aclsFor(table, { prefix, principalOf: (service) => `User:${service.split('-')[0]}` });
+    assert.ok(
+      one.some(({ principal, name }) => principal === 'User:worker' && name === names.tasks('env_agent')),
+    );
+  });
+});

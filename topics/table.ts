@@ -1,0 +1,303 @@
+import { Failure } from '#chassis/failures.ts';
+import { entryOf } from '#schemas/catalog.ts';
+import type { RecordName } from '#schemas/types.gen.ts';
+
+/** Every name of a topic. No service spells one. */
+export interface TopicNames {
+  readonly missions: string;
+  readonly reports: string;
+  readonly coordination: string;
+  readonly steps: string;
+  readonly status: string;
+  readonly health: string;
+  readonly knowledge: string;
+  readonly dlq: string;
+  tasks(role: string): string;
+  /** The changelog of a service: `orchestrator`, or `worker-<role>`. */
+  state(service: string): string;
+  /** Records that wait before they are tried again: `10s`, `1m`. */
+  retry(delay: string): string;
+}
+
+export function topicNames(prefix: string): TopicNames {
+  return {
+    missions: `${prefix}.missions`,
+    reports: `${prefix}.squad.reports`,
+    coordination: `${prefix}.squad.coordination`,
+    steps: `${prefix}.squad.steps`,
+    status: `${prefix}.squad.status`,
+    health: `${prefix}.squad.health`,
+    knowledge: `${prefix}.squad.knowledge`,
+    dlq: `${prefix}.dlq`,
+    tasks: (role) => `${prefix}.squad.tasks.${role}`,
+    state: (service) => `${prefix}.${service}.state`,
+    retry: (delay) => `${prefix}.retry.${delay}`,
+  };
+}
+
+const defaultPrefix = 'ravenhelm';
+
+/** `worker-cert_agent` as it is for the default prefix, so that `rpk group describe` reads well. */
+export function groupName(prefix: string, service: string): string {
+  return prefix === defaultPrefix ? service : `${prefix}.${service}`;
+}
+
+/** One id per service, input partition and slot: taking it over fences whoever had it. */
+export function transactionalId(prefix: string, service: string, partition: number, slot: number): string {
+  return `${transactionalIdPrefix(prefix, service)}${partition}.${slot}`;
+}
+
+/** With the dot, so that what may use `worker-a`'s ids may not use those of `worker-ab`. */
+export const transactionalIdPrefix = (prefix: string, service: string) => `${prefix}.${service}.`;
+
+/** The subject of the one schema that is named after its topic. */
+export const missionsSubject = (prefix: string) => `${topicNames(prefix).missions}-value`;
+
+/** What services are called in `writers` and `readers`. `person` is anyone at a command line or a console. */
+export type ServiceName =
+  | 'orchestrator'
+  | 'projector'
+  | 'supervisor'
+  | 'retrier'
+  | 'person'
+  | `worker-${string}`;
+
+export interface TopicSpec {
+  readonly name: string;
+  /** What its records are keyed by, for people. */
+  readonly key: string;
+  /** Subjects of its values; none: bytes that were written for another topic, or that only the chassis reads. */
+  readonly subjects: readonly string[];
+  readonly partitions: number;
+  readonly replication: number;
+  /** Topics of one set have the same number of partitions: a key lives in the same partition of each. */
+  readonly together: string | null;
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete';
+  /** Milliseconds; -1: for ever. Compacted records stay as long as they are the newest of their key. */
+  readonly retentionMs: number;
+  /** All settings of the topic, cleanup and retention among them, as the broker spells them. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly writers: readonly ServiceName[];
+  readonly readers: readonly ServiceName[];
+}
+
+export interface TableOptions {
+  readonly prefix: string;
+  readonly roles: readonly string[];
+  /** Of topics keyed by mission or task. Default 4. */
+  readonly partitions?: number;
+  /** Copies of each partition. Default 1. */
+  readonly replication?: number;
+  /** Delays that a retrier serves. Default none: without a retrier nobody would read these topics. */
+  readonly retryDelays?: readonly string[];
+}
+
+const MiB = 1024 * 1024;
+const day = 24 * 60 * 60 * 1000;
+const forever = -1;
+
+const facts: readonly RecordName[] = [
+  'MissionAccepted',
+  'MissionRejected',
+  'PlanCreated',
+  'WaveStarted',
+  'WaveCompleted',
+  'TaskAssigned',
+  'TaskStarted',
+  'TaskCompleted',
+  'TaskAttemptFailed',
+  'TaskFailed',
+  'TaskReleased',
+  'TaskCancelled',
+  'TimerFired',
+  'MissionCompleted',
+  'MissionFailed',
+  'MissionCancelled',
+];
+const reports: readonly RecordName[] = [
+  'TaskStarted',
+  'TaskCompleted',
+  'TaskAttemptFailed',
+  'TaskReleased',
+  'TaskHeartbeat',
+];
+const steps: readonly RecordName[] = [
+  'ModelCallStarted',
+  'ModelCallEnded',
+  'ToolCallStarted',
+  'ToolCallEnded',
+  'JournalResumed',
+];
+
+/** The one table: what flows where, who writes it and who reads it. Throws Failure invalid_configuration. */
+export function topicTable(options: TableOptions): TopicSpec[] {
+  const { prefix, roles, partitions = 4, replication = 1, retryDelays = [] } = options;
+  const names = topicNames(prefix);
+  const workers = roles.map((role) => `worker-${role}` as const);
+  const services = ['orchestrator', ...workers, 'projector'] as const;
+  const topic = (name: string, row: Row) => specOf(name, row, { partitions, replication });
+
+  const table = [
+    topic(names.missions, {
+      key: 'mission, or none when a person wrote it',
+      subjects: [missionsSubject(prefix)],
+      together: 'mission',
+      retentionMs: 365 * day,
+      // The orchestrator passes on what came without a key, to the partition where the mission lives.
+      writers: ['person', 'orchestrator'],
+      readers: ['orchestrator'],
+    }),
+    topic(names.reports, {
+      key: 'mission',
+      records: reports,
+      together: 'mission',
+      retentionMs: 7 * day,
+      // The orchestrator sends its barriers through here before a timer fires.
+      writers: [...workers, 'orchestrator'],
+      readers: ['orchestrator'],
+    }),
+    topic(names.coordination, {
+      key: 'mission',
+      records: facts,
+      together: 'mission',
+      retentionMs: forever,
+      writers: ['orchestrator'],
+      readers: ['projector', 'person'],
+    }),
+    topic(names.state('orchestrator'), {
+      key: 'mission, and the kind of record',
+      records: ['MissionState', 'MissionPlan'],
+      together: 'mission',
+      cleanup: 'compact',
+      writers: ['orchestrator'],
+      readers: ['orchestrator'],
+    }),
+    ...roles.flatMap((role) => [
+      topic(names.tasks(role), {
+        key: 'mission/task',
+        records: ['TaskAssigned', 'TaskCancelled'],
+        together: `worker-${role}`,
+        retentionMs: 7 * day,
+        writers: ['orchestrator'],
+        readers: [`worker-${role}`],
+      }),
+      topic(names.state(`worker-${role}`), {
+        key: 'as the chassis does',
+        together: `worker-${role}`,
+        cleanup: 'compact',
+        writers: [`worker-${role}`],
+        readers: [`worker-${role}`],
+      }),
+    ]),
+    topic(names.steps, {
+      key: 'mission/task',
+      records: steps,
+      retentionMs: 90 * day,
+      writers: workers,
+      readers: [...workers, 'projector', 'person'],
+    }),
+    topic(names.status, {
+      key: 'mission',
+      records: ['MissionStatus'],
+      cleanup: 'compact',
+      writers: ['orchestrator'],
+      readers: ['person'],
+    }),
+    topic(names.health, {
+      key: 'agent',
+      records: ['AgentHealth'],
+      partitions: 1,
+      cleanup: 'compact',
+      writers: services,
+      readers: ['supervisor', 'projector', 'person'],
+    }),
+    topic(names.knowledge, {
+      key: 'pattern',
+      records: ['InsightShared'],
+      partitions: 1,
+      cleanup: 'compact,delete',
+      retentionMs: 365 * day,
+      writers: workers,
+      readers: [...workers, 'projector'],
+    }),
+    ...retryDelays.map((delay) =>
+      topic(names.retry(delay), {
+        key: 'as in the topic it came from',
+        retentionMs: 7 * day,
+        maxBytes: 2 * MiB,
+        writers: services,
+        readers: ['retrier'],
+      }),
+    ),
+    topic(names.dlq, {
+      key: 'as in the topic it came from',
+      retentionMs: 90 * day,
+      // The record as it came, and the headers that say why, have to fit.
+      maxBytes: 2 * MiB,
+      writers: services,
+      readers: ['projector', 'person'],
+    }),
+  ];
+  for (const { name } of table) checkName(name);
+  return table;
+}
+
+interface Row {
+  readonly key: string;
+  /** Records under subjects of their own name. */
+  readonly records?: readonly RecordName[];
+  readonly subjects?: readonly string[];
+  readonly partitions?: number;
+  readonly together?: string;
+  readonly cleanup?: TopicSpec['cleanup'];
+  readonly retentionMs?: number;
+  readonly maxBytes?: number;
+  readonly writers: readonly ServiceName[];
+  readonly readers: readonly ServiceName[];
+}
+
+function specOf(name: string, row: Row, defaults: { partitions: number; replication: number }): TopicSpec {
+  const { key, writers, readers, cleanup = 'delete', retentionMs = forever, maxBytes = MiB } = row;
+  const { replication } = defaults;
+  return {
+    name,
+    key,
+    subjects: row.subjects ?? (row.records ?? []).map((record) => entryOf(record).fullName),
+    partitions: row.partitions ?? defaults.partitions,
+    replication,
+    together: row.together ?? null,
+    cleanup,
+    retentionMs,
+    config: {
+      'cleanup.policy': cleanup,
+      'max.message.bytes': String(maxBytes),
+      'retention.ms': String(retentionMs),
+      // As producers send it: a recompression in the broker costs it CPU.
+      'compression.type': 'producer',
+      ...(cleanup === 'delete' ? {} : compaction),
+      // With one copy fewer than there are, so that one broker can be away; a single copy has nothing to wait for.
+      ...(replication >= 3 ? { 'min.insync.replicas': String(replication - 1) } : {}),
+    },
+    writers,
+    readers,
+  };
+}
+
+/**
+ * A restore reads the whole changelog, and only closed segments are compacted: small ones, closed early and cleaned
+ * often, keep it near the size of the state. Tombstones stay for an hour, longer than any restore takes.
+ */
+const compaction = {
+  'segment.bytes': String(16 * MiB),
+  'segment.ms': String(10 * 60 * 1000),
+  'min.cleanable.dirty.ratio': '0.1',
+  'delete.retention.ms': String(60 * 60 * 1000),
+};
+
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9._-]{1,249}$/.test(name)) return;
+  throw new Failure(
+    'invalid_configuration',
+    `found the topic name '${name}', expected at most 249 letters, digits, dots, dashes and underscores`,
+  );
+}
