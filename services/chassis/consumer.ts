@@ -1,0 +1,198 @@
+import type { Admin, Consumer as KafkaConsumer, ConsumerGroupJoinEvent, Kafka } from 'kafkajs';
+import type { Codec } from '#schemas/codec.ts';
+import { copartitioned } from './assigner.ts';
+import { asFailure, Failure } from './failures.ts';
+import type { Logger } from './log.ts';
+import { metrics } from './metrics.ts';
+import { type FetchControl, Partition } from './partition.ts';
+import type { Processor } from './processor.ts';
+import type { Publisher } from './publisher.ts';
+import { openTransactor } from './transactor.ts';
+
+/** How often the group's offsets, which people see with `rpk group describe`, follow the true ones. */
+const offsetsEveryMs = 1000;
+/** How long the broker holds an empty fetch; a seek or a resume waits for at most this long. */
+const fetchWaitMs = 250;
+/** No fetch, or a partition that does not move, for this long: the process ends and is started again. */
+const stallMs = 60_000;
+
+export interface ConsumerSettings {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly processor: Processor;
+  readonly groupId: string;
+  readonly publisher: Publisher;
+  readonly codec: Codec;
+  readonly deadLetterTopic: string;
+  readonly sessionTimeoutMs: number;
+  readonly transactionTimeoutMs: number;
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly crash: (failure: Failure) => void;
+}
+
+/** A member of a consumer group that runs one processor: it holds partitions, and lets go of them. */
+export interface Consumer {
+  /** True once it has joined the group and every partition it holds is acquired. */
+  ready(): boolean;
+  /** Asks every partition to look again: there may be room now. */
+  pump(): void;
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export async function startConsumer(settings: ConsumerSettings): Promise<Consumer> {
+  const { kafka, admin, processor, groupId, log, crash } = settings;
+  const partitions = new Map<number, Partition>();
+  const topics = [...processor.inputs, processor.stateTopic];
+  let joined = false;
+  let stopping = false;
+  let fetchedAt = performance.now();
+
+  const consumer = kafka.consumer({
+    groupId,
+    partitionAssigners: [copartitioned(() => [...partitions.keys()])],
+    sessionTimeout: settings.sessionTimeoutMs,
+    rebalanceTimeout: 30_000,
+    heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),
+    maxWaitTimeInMs: fetchWaitMs,
+    // Below 4 MiB a compacted topic with emptied batches can stall for ever (kafkajs issue 1072).
+    maxBytesPerPartition: 8 * 1024 * 1024,
+    maxBytes: 32 * 1024 * 1024,
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 5000, retries: 10 },
+  });
+
+  const control: FetchControl = {
+    pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
+    resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
+    seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+    async earliest(topic, partition) {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return Number(offsets.find((each) => each.partition === partition)?.low ?? 0);
+    },
+  };
+
+  function take(index: number): Partition {
+    return new Partition({
+      index,
+      processor,
+      control,
+      openTransactor: (transactionalIds) =>
+        openTransactor({ kafka, transactionalIds, transactionTimeoutMs: settings.transactionTimeoutMs }),
+      publisher: settings.publisher,
+      codec: settings.codec,
+      deadLetterTopic: settings.deadLetterTopic,
+      now: settings.now,
+      log,
+      crash,
+    });
+  }
+
+  /** There is no callback on revocation: what was taken away is seen by comparing this assignment with the last. */
+  function onJoin({ payload }: ConsumerGroupJoinEvent): void {
+    if (stopping) return;
+    joined = true;
+    fetchedAt = performance.now();
+    const assigned = new Set(payload.memberAssignment[processor.inputs[0] ?? ''] ?? []);
+    for (const [index, partition] of partitions) {
+      if (assigned.has(index) && partition.running) {
+        partition.seekInputs();
+        continue;
+      }
+      partitions.delete(index);
+      void partition.close(5000);
+    }
+    for (const index of assigned) {
+      if (partitions.has(index)) continue;
+      // Pauses outlive a rebalance; the client must fetch nothing of this partition until it is acquired.
+      for (const topic of topics) control.pause(topic, index);
+      const partition = take(index);
+      partitions.set(index, partition);
+      void partition.acquire();
+    }
+    log.info({ group: groupId, partitions: [...assigned] }, 'joined group');
+  }
+
+  consumer.on(consumer.events.GROUP_JOIN, onJoin);
+  consumer.on(consumer.events.FETCH, () => {
+    fetchedAt = performance.now();
+  });
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+    if (payload.topic !== processor.stateTopic) {
+      partitions.get(payload.partition)?.skipped(payload.topic, Number(payload.lastOffset) + 1);
+    }
+  });
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    // Whether kafkajs would restart it or not: a process that lost its consumer is not healthy (issues 1443, 1721).
+    if (!stopping) crash(asFailure(payload.error, 'consumer_crashed'));
+  });
+
+  await consumer.connect();
+  await consumer.subscribe({ topics, fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    partitionsConsumedConcurrently: 1,
+    eachBatch: async ({ batch, isStale }) => {
+      if (!isStale()) partitions.get(batch.partition)?.offer(batch);
+    },
+  });
+
+  const offsetsTimer = setInterval(() => void commitOffsets(consumer, partitions, log), offsetsEveryMs);
+  const watchdog = setInterval(() => {
+    metrics.partitions.set(
+      { state: `${processor.service}:running` },
+      [...partitions.values()].filter((p) => p.running).length,
+    );
+    const stalled = [...partitions.values()].find((partition) => partition.stalledFor() > stallMs);
+    if (stalled !== undefined)
+      crash(
+        new Failure('stalled', `partition ${stalled.index} of ${groupId} made no progress for ${stallMs} ms`),
+      );
+    else if (performance.now() - fetchedAt > stallMs)
+      crash(new Failure('stalled', `${groupId} fetched nothing for ${stallMs} ms`));
+  }, 5000);
+  watchdog.unref();
+
+  return {
+    ready: () => joined && [...partitions.values()].every((partition) => partition.running),
+    pump() {
+      for (const partition of partitions.values()) partition.pump();
+    },
+    async stop(deadlineMs) {
+      stopping = true;
+      clearInterval(offsetsTimer);
+      clearInterval(watchdog);
+      await Promise.all([...partitions.values()].map((partition) => partition.close(deadlineMs)));
+      await commitOffsets(consumer, partitions, log);
+      await consumer.disconnect();
+    },
+  };
+}
+
+const lastCommitted = new WeakMap<Partition, string>();
+
+/** For people and their tools only: after a restart the true positions come from the changelog. */
+async function commitOffsets(
+  consumer: KafkaConsumer,
+  partitions: ReadonlyMap<number, Partition>,
+  log: Logger,
+): Promise<void> {
+  const changed = [...partitions.values()]
+    .map((partition) => ({ partition, positions: JSON.stringify([...partition.committedPositions]) }))
+    .filter(({ partition, positions }) => lastCommitted.get(partition) !== positions);
+  const offsets = changed.flatMap(({ partition }) =>
+    [...partition.committedPositions].map(([topic, position]) => ({
+      topic,
+      partition: partition.index,
+      offset: String(position),
+    })),
+  );
+  if (offsets.length === 0) return;
+  try {
+    await consumer.commitOffsets(offsets);
+    for (const { partition, positions } of changed) lastCommitted.set(partition, positions);
+  } catch (error) {
+    log.debug({ error: String(error) }, 'group offsets not committed');
+  }
+}

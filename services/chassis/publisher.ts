@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import { Failure } from './failures.ts';
+import type { Logger } from './log.ts';
+import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
+import { splitSends } from './sends.ts';
+
+/** Where a published record landed. */
+export interface Landed {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first record that the same send put into this partition. */
+  readonly baseOffset: number;
+}
+
+/**
+ * Publishes outside transactions: steps, reports, health. One idempotent producer and one chain of sends; what is
+ * asked for while a send is under way goes together in the next. A record is sent until the broker has it, so a
+ * lost answer can write it twice: every reader of these topics recognises a repeat by its event id.
+ */
+export interface Publisher {
+  send(topic: string, records: readonly Outgoing[]): Promise<readonly Landed[]>;
+  /** Waits for what was asked for, at most `deadlineMs`, then lets go. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+interface Waiting {
+  readonly records: readonly OutgoingRecord[];
+  readonly landed: (landed: readonly Landed[]) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publisher> {
+  let producer = await connect(kafka);
+  let queue: Waiting[] = [];
+  let closed = false;
+  let sending: Promise<void> | null = null;
+
+  async function drain(): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      const records = batch.flatMap((waiting) => waiting.records);
+      try {
+        const landed = await sendUntilLanded(records);
+        for (const waiting of batch) waiting.landed(landed);
+      } catch (error) {
+        if (batch.length > 1 && isRefusal(error)) await sendEach(batch);
+        else for (const waiting of batch) waiting.failed(error);
+      }
+    }
+    sending = null;
+  }
+
+  /** One record that the broker will never take must not fail those it happened to travel with. */
+  async function sendEach(batch: readonly Waiting[]): Promise<void> {
+    for (const waiting of batch) {
+      try {
+        waiting.landed(await sendUntilLanded(waiting.records));
+      } catch (error) {
+        waiting.failed(error);
+      }
+    }
+  }
+
+  async function sendUntilLanded(records: readonly OutgoingRecord[]): Promise<Landed[]> {
+    for (let pause = 100; ; pause = Math.min(pause * 2, 5000)) {
+      try {
+        const landed: Landed[] = [];
+        for (const topicMessages of splitSends(records)) {
+          for (const { topicName, partition, baseOffset } of await producer.sendBatch({
+            acks: -1,
+            topicMessages,
+          })) {
+            landed.push({ topic: topicName, partition, baseOffset: Number(baseOffset ?? -1) });
+          }
+        }
+        return landed;
+      } catch (error) {
+        if (closed)
+          throw new Failure('aborted', 'the publisher was closed before the broker answered', {
+            cause: error,
+          });
+        if (isRefusal(error)) throw error;
+        log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed; a new producer tries again');
+        // A producer that failed has lost track of its sequence numbers, so it is never used again.
+        await Promise.race([producer.disconnect().catch(() => undefined), wait(1000)]);
+        await sleep(pause);
+        producer = await connect(kafka).catch(() => producer);
+      }
+    }
+  }
+
+  return {
+    send(topic, records) {
+      if (closed) return Promise.reject(new Failure('aborted', 'the publisher is closed'));
+      return new Promise((landed, failed) => {
+        queue.push({ records: records.map((record) => outgoing(topic, record)), landed, failed });
+        sending ??= Promise.resolve().then(drain);
+      });
+    },
+    async close(deadlineMs) {
+      if (sending !== null) await Promise.race([sending, wait(deadlineMs)]);
+      closed = true;
+      for (const waiting of queue.splice(0))
+        waiting.failed(new Failure('aborted', 'the publisher is closed'));
+      await producer.disconnect();
+    },
+  };
+}
+
+async function connect(kafka: Kafka): Promise<Producer> {
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    retry: { initialRetryTime: 50, multiplier: 2, maxRetryTime: 2000, retries: 6 },
+  });
+  await producer.connect();
+  return producer;
+}
+
+/** The broker's no to the records themselves: sending them again cannot help. */
+const refusals = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'TOPIC_AUTHORIZATION_FAILED',
+]);
+
+function isRefusal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('type' in cause && typeof cause.type === 'string' && refusals.has(cause.type)) return true;
+  }
+  return false;
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, ms).unref();
+  });
+}

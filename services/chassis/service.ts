@@ -1,0 +1,181 @@
+import { hostname } from 'node:os';
+import type { Admin, Kafka } from 'kafkajs';
+import { type Codec, openCodec } from '#schemas/codec.ts';
+import { groupName, type TopicNames, topicNames, transactionalId } from '#topics/table.ts';
+import { type Config, readConfig } from './config.ts';
+import { type Consumer, startConsumer } from './consumer.ts';
+import { asFailure, Failure } from './failures.ts';
+import { type HealthServer, startHealthServer } from './health.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { connectKafka, silenceKafkajsWarnings } from './kafka.ts';
+import { type Logger, openLog } from './log.ts';
+import type { Processor } from './processor.ts';
+import { openPublisher, type Publisher } from './publisher.ts';
+
+/** All that a service is given. It opens nothing of this itself, and closes nothing of it. */
+export interface ServiceContext {
+  readonly config: Config;
+  readonly topics: TopicNames;
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly publisher: Publisher;
+  readonly codec: Codec;
+  readonly log: Logger;
+  /** Name of this process on health events and reports: service, host and pid. */
+  readonly agent: string;
+  readonly now: () => number;
+  /** Ends the process with an error: for what only a fresh start can mend. */
+  readonly crash: (failure: Failure) => void;
+  /** Runs a processor as a member of its consumer group. */
+  consume(processor: Processor): Promise<Consumer>;
+}
+
+export interface Service {
+  ready(): boolean;
+  /** What its health events say. */
+  vitals(): { readonly roles: readonly string[]; readonly running: number; readonly capacity: number };
+  /** Takes nothing new, ends what it can until the deadline, gives the rest back. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const startDeadlineMs = 60_000;
+
+/**
+ * Runs a service until it is told to stop: the whole of what every `main.ts` has to say. Exits 0 after a drained
+ * SIGTERM or SIGINT, 2 when the configuration is wrong, 1 after any crash; the supervisor starts it again.
+ */
+export async function run(name: string, start: (context: ServiceContext) => Promise<Service>): Promise<void> {
+  const config = configOrExit();
+  const log = openLog(name, config.LOG_LEVEL);
+  silenceKafkajsWarnings();
+  let crashing = false;
+  const crash = (failure: Failure): void => {
+    if (crashing) return;
+    crashing = true;
+    log.fatal(
+      { code: failure.code, error: failure.message, stack: failure.stack, cause: String(failure.cause) },
+      'crash',
+    );
+    // Nothing is tidied up: what was not committed is done again by whoever takes over.
+    process.exit(1);
+  };
+  process.on('uncaughtException', (error) => crash(asFailure(error)));
+  process.on('unhandledRejection', (reason) => crash(asFailure(reason)));
+
+  try {
+    const running = await assemble(name, config, log, crash, start);
+    const signal = await untilSignal();
+    log.info({ signal }, 'draining');
+    // Twice the drain: what hangs in a disconnect must not keep the process.
+    setTimeout(() => process.exit(1), config.RAVENHELM_DRAIN_TIMEOUT_MS * 2 + 5000).unref();
+    await running.stop(config.RAVENHELM_DRAIN_TIMEOUT_MS);
+    log.info('stopped');
+    process.exit(0);
+  } catch (error) {
+    crash(asFailure(error));
+  }
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`${asFailure(error).message}\n`);
+    process.exit(2);
+  }
+}
+
+function untilSignal(): Promise<string> {
+  return new Promise((told) => {
+    process.once('SIGTERM', () => told('SIGTERM'));
+    process.once('SIGINT', () => told('SIGINT'));
+  });
+}
+
+/** Opens the clients, starts the service on them, and gives back how to stop all of it in the right order. */
+async function assemble(
+  name: string,
+  config: Config,
+  log: Logger,
+  crash: (failure: Failure) => void,
+  start: (context: ServiceContext) => Promise<Service>,
+): Promise<{ stop(deadlineMs: number): Promise<void> }> {
+  const context = await openContext(name, config, log, crash);
+  const service = await start(context);
+  const health: HealthServer = await startHealthServer({
+    host: config.HEALTH_HOST,
+    port: config.HEALTH_PORT,
+    vitals: { live: () => true, ready: () => service.ready() },
+  });
+  const heartbeat = startHeartbeat(context, name, service);
+  log.info({ health_port: health.port, agent: context.agent }, 'started');
+  return {
+    async stop(deadlineMs) {
+      await service.stop(deadlineMs);
+      await heartbeat.stop();
+      await context.publisher.close(2000);
+      await context.admin.disconnect();
+      await health.close();
+    },
+  };
+}
+
+/** The clients that every service has. The bench and the tests open them in the same way. */
+export async function openContext(
+  name: string,
+  config: Config,
+  log: Logger,
+  crash: (failure: Failure) => void,
+): Promise<ServiceContext> {
+  const prefix = config.RAVENHELM_PREFIX;
+  const topics = topicNames(prefix);
+  const agent = `${name}@${hostname()}:${process.pid}`;
+  const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId: agent, log });
+  const admin = kafka.admin({ retry: { retries: 8 } });
+  const now = Date.now;
+  const [codec, publisher] = await Promise.all([
+    openCodec(config.SCHEMA_REGISTRY_URL, {
+      missionsSubject: `${topics.missions}-value`,
+      signal: AbortSignal.timeout(startDeadlineMs),
+    }),
+    openPublisher(kafka, log),
+    admin.connect(),
+  ]);
+  return {
+    config,
+    topics,
+    kafka,
+    admin,
+    publisher,
+    codec,
+    log,
+    agent,
+    now,
+    crash,
+    consume: (processor) =>
+      startConsumer({
+        kafka,
+        admin,
+        processor,
+        groupId: groupName(prefix, processor.service),
+        publisher,
+        codec,
+        deadLetterTopic: topics.dlq,
+        sessionTimeoutMs: config.RAVENHELM_SESSION_TIMEOUT_MS,
+        transactionTimeoutMs: config.RAVENHELM_TRANSACTION_TIMEOUT_MS,
+        now,
+        log,
+        crash,
+      }),
+  };
+}
+
+/** The transactional ids of one partition of a service, `slots` of them taking turns. */
+export function transactionalIds(
+  prefix: string,
+  service: string,
+  slots: number,
+): (partition: number) => string[] {
+  return (partition) =>
+    Array.from({ length: slots }, (_, slot) => transactionalId(prefix, service, partition, slot));
+}
