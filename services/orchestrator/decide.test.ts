@@ -1,0 +1,469 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { own, told } from './facts.ts';
+import { planFrom } from './plan.ts';
+import {
+  assigned,
+  attemptFailed,
+  cancelled,
+  completed,
+  done,
+  fact,
+  failed,
+  fired,
+  fold,
+  given,
+  history,
+  policy,
+  released,
+  start,
+  started,
+  submit,
+  task,
+  timer,
+} from './scenario.ts';
+
+const later = start + 1000;
+const goOn = { policy: { ...policy, on_failure: 'continue' } };
+const wave = (number: number, ...tasks: string[]) => own('wave_started', { wave: number, tasks });
+const waveDone = (number: number, completed: number, failed: number) =>
+  own('wave_completed', { wave: number, completed, failed });
+
+describe('a task that fails', () => {
+  const tasks = [task('a'), task('b'), task('c', ['a', 'b']), task('d', ['b'])];
+
+  it('fails the whole mission, and whoever works is told to stop', () => {
+    const { state } = history(submit(tasks), completed('b'));
+    const why = 'task a failed (unauthorized): it broke';
+    given(state)
+      .when(attemptFailed('a', 'unauthorized'))
+      .then([
+        failed('a', 'unauthorized'),
+        waveDone(1, 1, 1),
+        cancelled('d', why),
+        own('mission_failed', {
+          code: 'task_failed',
+          message: why,
+          failed_tasks: ['a'],
+          completed: 1,
+          duration_ms: 1000,
+        }),
+      ]);
+  });
+
+  it('cancels with the mission what nobody had begun, without a fact', () => {
+    const { decision } = given(history(submit(tasks)).state).when(attemptFailed('a', 'unauthorized'));
+    assert.ok(decision.kind === 'facts');
+    assert.deepEqual(
+      decision.state.tasks.map(({ status }) => status),
+      ['failed', 'cancelled', 'cancelled', 'cancelled'],
+    );
+    assert.equal(decision.facts.filter(({ event_type }) => event_type === 'task_cancelled').length, 1);
+  });
+
+  it('takes only its dependents with it when the mission goes on', () => {
+    const { state, facts } = history(
+      submit([...tasks, task('e', ['c'])], goOn),
+      attemptFailed('a', 'unauthorized'),
+      completed('b'),
+    );
+    const failing = facts.slice(facts.findIndex(({ event_type }) => event_type === 'task_failed') + 1);
+    assert.deepEqual(failing.slice(0, 2), [
+      cancelled('c', 'it needs a, which did not complete', { attempt: 0, lease: 0 }),
+      cancelled('e', 'it needs c, which did not complete', { attempt: 0, lease: 0 }),
+    ]);
+    given(state)
+      .when(completed('d'), later)
+      .then([
+        fact('task_completed', completed('d')),
+        waveDone(2, 1, 0),
+        own('mission_failed', {
+          code: 'task_failed',
+          message: 'failed: a; not done, as they need what failed: c, e',
+          failed_tasks: ['a'],
+          completed: 2,
+          duration_ms: 1000,
+        }),
+      ]);
+  });
+
+  it('starts what does not depend on the failed one when the mission goes on', () => {
+    const { state } = history(submit(tasks, goOn), attemptFailed('a', 'unauthorized'));
+    given(state)
+      .when(completed('b'))
+      .then([
+        fact('task_completed', completed('b')),
+        waveDone(1, 1, 1),
+        wave(2, 'c', 'd'),
+        assigned('d', { wave: 2, needs: done('b') }),
+      ]);
+  });
+
+  it('is tried again when its failure may pass, and given its place back to others meanwhile', () => {
+    const { state } = history(submit(tasks, { policy: { ...policy, max_in_flight: 1 } }));
+    const report = attemptFailed('a', 'temporary_failure');
+    given(state)
+      .when(report, later)
+      .then([fact('task_attempt_failed', report, { retry_at: later + 1000 }), assigned('b')]);
+  });
+
+  it('has failed for good after its last attempt', () => {
+    const { state } = history(submit([task('a', [], { max_attempts: 2 })]), attemptFailed('a', 'timeout'));
+    const retrying = given(state).when(timer('retry', start + 1001, 'a'), start + 1001);
+    retrying.then([fired(timer('retry', start + 1001, 'a')), assigned('a', { attempt: 2 })]);
+    assert.ok(retrying.decision.kind === 'facts');
+    const last = given(retrying.decision.state).when(
+      attemptFailed('a', 'timeout', { attempt: 2 }),
+      start + 1002,
+    );
+    assert.ok(last.decision.kind === 'facts');
+    assert.deepEqual(
+      last.decision.facts.map(({ event_type }) => event_type),
+      ['task_failed', 'wave_completed', 'mission_failed'],
+    );
+  });
+});
+
+describe('a mission', () => {
+  const tasks = [task('a'), task('b'), task('c', ['a', 'b'])];
+  const accepted = (mission: ReturnType<typeof submit>) => {
+    const { name, brief, policy: rules, tasks: as, traceparent } = mission;
+    return own('mission_accepted', { name, brief, policy: rules, tasks: as, traceparent });
+  };
+
+  it('is rejected when its plan cannot be', () => {
+    const message = 'tasks[0].needs of a: found "x", expected the id of a task of the plan';
+    given(null)
+      .when(submit([task('a', ['x'])]))
+      .then([own('mission_rejected', { code: 'invalid_plan', message })]);
+    given(null)
+      .when(submit([], { brief: '' }))
+      .then([
+        own('mission_rejected', {
+          code: 'invalid_mission',
+          message: 'found neither a brief nor tasks, expected one of them',
+        }),
+      ]);
+    const refuse = { kind: 'refuse', mission_id: 'm1', priority: 'low', code: 'invalid_mission' } as const;
+    given(null)
+      .when({ ...refuse, message: 'no' })
+      .then([own('mission_rejected', { code: 'invalid_mission', message: 'no' })]);
+  });
+
+  it('starts with the tasks that need nothing', () => {
+    const mission = submit(tasks);
+    const plan = { tasks: planFrom(tasks, policy).tasks, waves: 2, made_by: 'mission' };
+    given(null)
+      .when(mission)
+      .then([accepted(mission), own('plan_created', plan), wave(1, 'a', 'b'), assigned('a'), assigned('b')]);
+  });
+
+  it('has no more in flight than it may', () => {
+    const { state, facts } = history(submit(tasks, { policy: { ...policy, max_in_flight: 1 } }));
+    assert.deepEqual(facts.at(-1), assigned('a'));
+    given(state)
+      .when(completed('a'))
+      .then([fact('task_completed', completed('a')), assigned('b')]);
+  });
+
+  it('hands the results of what a task needs on, and ends with the last task', () => {
+    const { state } = history(submit(tasks), started('a'), completed('a'));
+    const second = given(state).when(completed('b'));
+    second.then([
+      fact('task_completed', completed('b')),
+      waveDone(1, 2, 0),
+      wave(2, 'c'),
+      assigned('c', { wave: 2, needs: done('a', 'b') }),
+    ]);
+    assert.ok(second.decision.kind === 'facts');
+    given(second.decision.state)
+      .when(completed('c'), start + 5000)
+      .then([
+        fact('task_completed', completed('c')),
+        waveDone(2, 1, 0),
+        own('mission_completed', { tasks: 3, attempts: 3, duration_ms: 5000, result: 'c is done' }),
+      ]);
+  });
+
+  it('has the results of all its last tasks as its own, up to 8 KiB', () => {
+    const long = 'x'.repeat(8192);
+    const { facts } = history(submit([task('a'), task('b')]), completed('a'), completed('b', {}, long));
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'mission_completed');
+    assert.match(last.payload.result, /^a: a is done\nb: x+…$/);
+    assert.equal(Buffer.byteLength(last.payload.result), 8192);
+  });
+
+  it('is cancelled, and so is each task that somebody may be working on', () => {
+    const { state } = history(
+      submit([...tasks, task('d'), task('e')], { policy: { ...policy, max_in_flight: 3 } }),
+      started('a'),
+      attemptFailed('b', 'timeout'),
+      completed('d'),
+    );
+    const cancel = { kind: 'cancel', reason: 'enough', by: 'ann' } as const;
+    const outcome = given(state).when(cancel);
+    const why = 'the mission was cancelled';
+    outcome.then([
+      own('mission_cancelled', { reason: 'enough', cancelled_by: 'ann', completed: 1 }),
+      cancelled('a', why),
+      cancelled('b', why),
+      cancelled('e', why),
+    ]);
+    assert.ok(outcome.decision.kind === 'facts');
+    assert.deepEqual(
+      outcome.decision.state.tasks.map(({ status }) => status),
+      ['cancelled', 'cancelled', 'cancelled', 'completed', 'cancelled'],
+    );
+    given(outcome.decision.state).when(cancel, later).ignored('MissionEnded');
+  });
+
+  it('fails at its deadline', () => {
+    const { state } = history(submit(tasks), completed('a'));
+    const due = start + policy.deadline_ms;
+    const message = `the mission did not end within ${policy.deadline_ms} ms`;
+    given(state)
+      .when(timer('deadline', due), due - 1)
+      .ignored('TimerStale');
+    given(state)
+      .when(timer('deadline', due - 1), due)
+      .ignored('TimerStale');
+    given(state)
+      .when(timer('deadline', due), due + 5)
+      .then([
+        fired(timer('deadline', due)),
+        cancelled('b', message),
+        own('mission_failed', {
+          ...{ code: 'deadline_passed', message, failed_tasks: [], completed: 1 },
+          duration_ms: policy.deadline_ms + 5,
+        }),
+      ]);
+  });
+
+  it('never goes back in time', () => {
+    const { state } = history(submit(tasks), started('a'));
+    assert.throws(() => given(state).when(completed('a'), start), { code: 'internal_error' });
+  });
+});
+
+describe('planning', () => {
+  const asked = history(submit([]));
+  const answer = (result: string) => given(asked.state).when(completed('plan', {}, result), later);
+  const spec = asked.state.plan?.tasks[0];
+
+  it('fails the mission when the answer is no plan', () => {
+    const outcome = answer('I cannot');
+    assert.ok(outcome.decision.kind === 'facts');
+    const [first, last, ...more] = outcome.decision.facts;
+    assert.deepEqual([first?.event_type, more.length], ['task_completed', 0]);
+    assert.ok(last?.event_type === 'mission_failed');
+    assert.equal(last.payload.code, 'invalid_plan');
+    assert.match(last.payload.message, /^the plan is not one JSON document: /);
+  });
+
+  it('fails the mission when it fails, whatever the mission says of failures', () => {
+    for (const on_failure of ['fail_fast', 'continue']) {
+      const { facts } = history(
+        submit([], { policy: { ...policy, on_failure } }),
+        attemptFailed('plan', 'model_not_configured'),
+      );
+      const last = facts.at(-1);
+      assert.ok(last?.event_type === 'mission_failed');
+      assert.deepEqual(last.payload.failed_tasks, ['plan']);
+    }
+  });
+
+  it('is a task for the orchestrator role, in no wave', () => {
+    const kinds = asked.facts.map(({ event_type }) => event_type);
+    assert.deepEqual(kinds, ['mission_accepted', 'task_assigned']);
+    assert.deepEqual([spec?.role, asked.state.status], ['orchestrator', 'planning']);
+  });
+
+  it('gives way to the plan it made, and a late report of it finds nothing', () => {
+    const result = JSON.stringify({ tasks: [{ id: 'a', role: 'a_role' }] });
+    const outcome = answer(result);
+    const plan = planFrom([task('a')], policy);
+    outcome.then([
+      { ...fact('task_completed', completed('plan', {}, result)) },
+      own('plan_created', { tasks: plan.tasks, waves: 1, made_by: 'orchestrator' }),
+      wave(1, 'a'),
+      assigned('a'),
+    ]);
+    assert.ok(outcome.decision.kind === 'facts');
+    assert.equal(outcome.decision.state.status, 'running');
+    given(outcome.decision.state)
+      .when(completed('plan', {}, result))
+      .ignored('TaskUnknown');
+  });
+});
+
+describe('what does not count', () => {
+  const tasks = [task('a'), task('b', ['a'])];
+  const running = history(submit(tasks), started('a')).state;
+  const retried = history(submit(tasks), attemptFailed('a', 'timeout')).state;
+
+  it('is ignored for a reason', () => {
+    const cancel = { kind: 'cancel', reason: '', by: '' } as const;
+    for (const input of [completed('a'), cancel, timer('deadline', start)]) {
+      given(null).when(input).ignored('MissionUnknown');
+    }
+    given(running).when(submit(tasks)).ignored('MissionAlreadyKnown');
+    given(running).when(completed('x')).ignored('TaskUnknown');
+    given(running).when(started('a')).ignored('AlreadyStarted');
+    given(running)
+      .when(completed('a', { attempt: 2 }))
+      .ignored('AttemptStale');
+    given(running)
+      .when(completed('a', { lease: 2 }))
+      .ignored('LeaseStale');
+    given(running).when(completed('b')).ignored('NotAssigned');
+    given(retried).when(completed('a')).ignored('AttemptEnded');
+    given(retried)
+      .when(started('a', { attempt: 2 }))
+      .ignored('NotAssigned');
+    const { state } = history(submit(tasks), completed('a'));
+    for (const late of [started, completed, released]) given(state).when(late('a')).ignored('TaskEnded');
+    const ended = history(submit([task('a')]), completed('a')).state;
+    for (const late of [completed('a'), timer('lease', start, 'a')])
+      given(ended).when(late).ignored('MissionEnded');
+    given(ended).when(submit(tasks)).ignored('MissionAlreadyKnown');
+  });
+
+  it('includes timers of what has moved on', () => {
+    const leaseDue = start + 1 + policy.lease_ms;
+    const timeoutDue = start + 1 + policy.task_timeout_ms;
+    for (const stale of [
+      timer('lease', leaseDue, 'a', { lease: 2 }),
+      timer('lease', leaseDue, 'a', { attempt: 2 }),
+      timer('timeout', timeoutDue - 1, 'a'),
+      timer('timeout', timeoutDue, 'a', { attempt: 2 }),
+      timer('retry', leaseDue, 'a'),
+      timer('lease', leaseDue, 'b'),
+    ]) {
+      given(running).when(stale, timeoutDue).ignored('TimerStale');
+    }
+    given(running)
+      .when(timer('timeout', timeoutDue, 'a'), timeoutDue - 1)
+      .ignored('TimerStale');
+    given(running)
+      .when(timer('lease', leaseDue, 'x'), timeoutDue)
+      .ignored('TaskUnknown');
+  });
+});
+
+describe('a lease', () => {
+  const started1 = history(submit([task('a')]), started('a')).state;
+
+  it('that expires leads to a resume from the journal, with what is left of the time', () => {
+    const due = start + 1 + policy.lease_ms;
+    const resumed = given(started1).when(timer('lease', due, 'a'), due);
+    const resume = { lease: 2, timeout_ms: policy.task_timeout_ms - policy.lease_ms };
+    resumed.then([
+      fired(timer('lease', due, 'a')),
+      assigned('a', { ...resume, journal_partition: 2, journal_offset: 40 }),
+    ]);
+    assert.ok(resumed.decision.kind === 'facts');
+    given(resumed.decision.state).when(completed('a'), due).ignored('LeaseStale');
+    const end = given(resumed.decision.state).when(completed('a', { lease: 2 }), due);
+    assert.ok(end.decision.kind === 'facts' && end.decision.state.status === 'completed');
+  });
+
+  it('that is given back leads to a resume', () => {
+    given(started1)
+      .when(released('a'), start + 101)
+      .then([
+        fact('task_released', released('a')),
+        assigned('a', {
+          ...{ lease: 2, timeout_ms: policy.task_timeout_ms - 100, journal_partition: 2, journal_offset: 40 },
+        }),
+      ]);
+  });
+
+  it('that is given back before the start leads to a fresh start', () => {
+    given(history(submit([task('a')])).state)
+      .when(released('a'))
+      .then([fact('task_released', released('a')), assigned('a', { lease: 2 })]);
+  });
+
+  it('that was lost ten times ends the attempt', () => {
+    const tenth = history(
+      submit([task('a')]),
+      ...Array.from({ length: 9 }, (_, i) => released('a', { lease: i + 1 })),
+      started('a', { lease: 10 }),
+    ).state;
+    const due = start + 10 + policy.lease_ms;
+    given(tenth)
+      .when(timer('lease', due, 'a', { lease: 10 }), due)
+      .then([
+        fired(timer('lease', due, 'a', { lease: 10 })),
+        told('task_attempt_failed', 'a_role', {
+          ...{ task_id: 'a', attempt: 1, lease: 10, agent: 'agent-1', code: 'lease_lost' },
+          message: 'the lease expired, and it was number 10 of this attempt',
+          ...{ steps: 0, journal_hash: '', retry_at: due + 1000 },
+        }),
+      ]);
+  });
+});
+
+describe('a timeout', () => {
+  it('ends the attempt, counted from its first start', () => {
+    const { state } = history(submit([task('a')]), started('a'), released('a'), started('a', { lease: 2 }));
+    const due = start + 1 + policy.task_timeout_ms;
+    given(state)
+      .when(timer('timeout', due, 'a', { lease: 2 }), due)
+      .then([
+        fired(timer('timeout', due, 'a', { lease: 2 })),
+        told('task_attempt_failed', 'a_role', {
+          ...{ task_id: 'a', attempt: 1, lease: 2, agent: 'agent-1', code: 'timeout' },
+          message: `no end within ${policy.task_timeout_ms} ms`,
+          ...{ steps: 0, journal_hash: '', retry_at: due + 1000 },
+        }),
+      ]);
+  });
+});
+
+describe('a retry', () => {
+  it('waits for a place in flight', () => {
+    const { state } = history(
+      submit([task('a'), task('b')], { policy: { ...policy, max_in_flight: 1 } }),
+      attemptFailed('a', 'timeout'),
+    );
+    const retry = timer('retry', start + 1001, 'a');
+    const waiting = given(state).when(retry, start + 1001);
+    waiting.then([fired(retry)]);
+    assert.ok(waiting.decision.kind === 'facts');
+    given(waiting.decision.state)
+      .when(completed('a'), start + 1002)
+      .ignored('AttemptEnded');
+    given(waiting.decision.state)
+      .when(completed('b'), start + 1002)
+      .then([fact('task_completed', completed('b')), assigned('a', { attempt: 2 })]);
+  });
+
+  it('begins with a fresh journal and its own timeout', () => {
+    const { state } = history(submit([task('a')]), started('a'), attemptFailed('a', 'timeout'));
+    const retry = timer('retry', start + 1002, 'a');
+    given(state)
+      .when(retry, start + 1002)
+      .then([fired(retry), assigned('a', { attempt: 2 })]);
+  });
+});
+
+describe('folding', () => {
+  it('refuses facts that cannot follow', () => {
+    const first = history(submit([task('a')])).facts;
+    const again = first.slice(0, 1);
+    assert.throws(() => fold([...first, ...again]), { code: 'ledger_broken' });
+    assert.throws(() => fold([assigned('a')]), { code: 'ledger_broken', message: /mission is not known/ });
+    assert.throws(() => fold([...first, assigned('x')]), { code: 'ledger_broken', message: /no task x/ });
+  });
+
+  it('keeps results and messages short enough that a state fits into a record', () => {
+    const tasks = Array.from({ length: 1000 }, (_, i) => task(`t${i}`));
+    const wide = submit(tasks, { policy: { ...policy, max_in_flight: 1000 } });
+    const long = 'x'.repeat(8192);
+    const { state } = history(wide, ...tasks.slice(0, -1).map(({ id }) => completed(id, {}, long)));
+    const kept = state.tasks.reduce((sum, { result }) => sum + Buffer.byteLength(result), 0);
+    assert.ok(kept <= 128 * 1024 && kept > 100 * 1024, `${kept} bytes of results`);
+  });
+});

@@ -1,0 +1,285 @@
+import { asFailure, Failure, isRetried } from '#chassis/failures.ts';
+import type { EventOf, MissionPolicy, Priority, TaskSpec } from '#schemas/types.gen.ts';
+import { adoptPlan, assign, cancelTasks, finishOrRelease, release, stop, taskEnded } from './consequences.ts';
+import { type FactDraft, own, told } from './facts.ts';
+import { type Plan, planFrom } from './plan.ts';
+import { planningPlan } from './planning.ts';
+import { retryDelay } from './policy.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
+import { Turn } from './turn.ts';
+
+export type ReportType = 'task_started' | 'task_completed' | 'task_attempt_failed' | 'task_released';
+export type ReportEvent = EventOf<ReportType>;
+
+export interface SubmitInput {
+  readonly kind: 'submit';
+  readonly mission_id: string;
+  readonly name: string;
+  readonly brief: string;
+  /** Empty: the role `orchestrator` makes a plan of the brief. */
+  readonly tasks: readonly TaskSpec[];
+  readonly policy: MissionPolicy;
+  readonly priority: Priority;
+  readonly traceparent: string;
+}
+/** A submission that cannot even be read as a mission. */
+export interface RefuseInput {
+  readonly kind: 'refuse';
+  readonly mission_id: string;
+  readonly priority: Priority;
+  readonly code: string;
+  readonly message: string;
+}
+export interface CancelInput {
+  readonly kind: 'cancel';
+  readonly reason: string;
+  readonly by: string;
+}
+export interface ReportInput {
+  readonly kind: 'report';
+  readonly event: ReportEvent;
+}
+export type TimerKind = 'lease' | 'timeout' | 'retry' | 'deadline';
+export interface TimerInput {
+  readonly kind: 'timer';
+  readonly timer: TimerKind;
+  /** Empty for a deadline; attempt and lease are 0 then. */
+  readonly task_id: string;
+  readonly attempt: number;
+  readonly lease: number;
+  /** Epoch ms. */
+  readonly due_at: number;
+}
+export type Input = SubmitInput | RefuseInput | CancelInput | ReportInput | TimerInput;
+
+/** Why an input changes nothing; counted by the shell. */
+export type IgnoreReason =
+  | 'MissionAlreadyKnown'
+  | 'MissionUnknown'
+  | 'MissionEnded'
+  | 'TaskUnknown'
+  | 'TaskEnded'
+  | 'NotAssigned'
+  | 'NotStarted'
+  | 'AttemptEnded'
+  | 'AttemptStale'
+  | 'LeaseStale'
+  | 'AlreadyStarted'
+  | 'TimerStale';
+
+export type Decision =
+  /** `state` is the state before with all the facts folded in. */
+  | { readonly kind: 'facts'; readonly facts: readonly FactDraft[]; readonly state: MissionState }
+  | { readonly kind: 'ignored'; readonly reason: IgnoreReason };
+
+/** An agent that loses its lease this often in one attempt gets no more of them: something kills it. */
+const mostLeases = 10;
+
+const ignore = (reason: IgnoreReason): Decision => ({ kind: 'ignored', reason });
+
+/**
+ * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
+ * give the same facts. `now` (epoch ms) must not be before the state's `updated_at`.
+ */
+export function decide(
+  state: MissionState | null,
+  input: Input,
+  { now }: { readonly now: number },
+): Decision {
+  if (input.kind === 'submit' || input.kind === 'refuse') {
+    return state === null ? begin(input, now) : ignore('MissionAlreadyKnown');
+  }
+  if (state === null) return ignore('MissionUnknown');
+  if (missionHasEnded(state)) return ignore('MissionEnded');
+  if (now < state.updated_at) {
+    const message = `mission ${state.mission_id}: found time ${now}, expected at least ${state.updated_at}`;
+    throw new Failure('internal_error', message);
+  }
+  const turn = new Turn(state, now);
+  switch (input.kind) {
+    case 'cancel':
+      return cancel(turn, input);
+    case 'report':
+      return report(turn, input.event);
+    case 'timer':
+      return input.timer === 'deadline' ? deadline(turn, input) : taskTimer(turn, input);
+    default: {
+      const unknown: never = input;
+      throw new Failure('internal_error', `not an input: ${JSON.stringify(unknown)}`);
+    }
+  }
+}
+
+function begin(input: SubmitInput | RefuseInput, now: number): Decision {
+  const { mission_id, priority } = input;
+  const envelope = { correlation_id: mission_id, priority, timestamp: now };
+  const reject = (code: string, message: string) =>
+    Turn.begin(own('mission_rejected', { code, message }), envelope).decision();
+  if (input.kind === 'refuse') return reject(input.code, input.message);
+
+  const { name, brief, tasks, policy, traceparent } = input;
+  const given = tasks.length > 0;
+  let plan: Plan;
+  try {
+    plan = given ? planFrom(tasks, policy) : planningPlan(brief, policy);
+  } catch (error) {
+    const { code, message } = asFailure(error);
+    return reject(code, message);
+  }
+  const turn = Turn.begin(own('mission_accepted', { name, brief, policy, tasks, traceparent }), envelope);
+  if (given) adoptPlan(turn, plan, 'mission');
+  else release(turn);
+  return turn.decision();
+}
+
+function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
+  const completed = turn.state.tasks.filter((task) => task.status === 'completed').length;
+  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed }));
+  cancelTasks(turn, 'the mission was cancelled');
+  return turn.decision();
+}
+
+function report(turn: Turn, event: ReportEvent): Decision {
+  const { state, now } = turn;
+  const position = state.plan?.index.get(event.payload.task_id) ?? -1;
+  const task = state.tasks[position];
+  if (task === undefined) return ignore('TaskUnknown');
+  const reason =
+    whyStale(task, event.payload) ?? (event.event_type === 'task_started' ? whyStarted(task) : null);
+  if (reason !== null) return ignore(reason);
+
+  const { source_agent, target_agent } = event;
+  switch (event.event_type) {
+    case 'task_started':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      break;
+    case 'task_completed':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      taskEnded(turn, position, event.payload.result);
+      break;
+    case 'task_attempt_failed':
+      attemptFailed(turn, position, { source_agent, target_agent }, event.payload);
+      break;
+    case 'task_released':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      assign(turn, position, task.attempt, task.lease + 1);
+      break;
+    default: {
+      const unknown: never = event;
+      throw new Failure('internal_error', `not a report at ${now}: ${JSON.stringify(unknown)}`);
+    }
+  }
+  return turn.decision();
+}
+
+/** Why a report or a renewal of this attempt and lease says nothing about the task any more; null: it does. */
+export function whyStale(
+  task: TaskState,
+  { attempt, lease }: { readonly attempt: number; readonly lease: number },
+): IgnoreReason | null {
+  if (taskHasEnded(task)) return 'TaskEnded';
+  if (!inFlight(task)) return attempt === task.attempt && attempt > 0 ? 'AttemptEnded' : 'NotAssigned';
+  if (attempt !== task.attempt) return 'AttemptStale';
+  if (lease !== task.lease) return 'LeaseStale';
+  return null;
+}
+
+const whyStarted = (task: TaskState): IgnoreReason | null =>
+  task.status === 'running' ? 'AlreadyStarted' : null;
+
+interface AttemptFailure {
+  readonly task_id: string;
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  readonly code: string;
+  readonly message: string;
+  readonly steps: number;
+  readonly journal_hash: string;
+}
+
+/** An attempt ended in failure: it is tried again later, or the task has failed for good. */
+function attemptFailed(
+  turn: Turn,
+  position: number,
+  between: { readonly source_agent: string; readonly target_agent: string },
+  { task_id, attempt, lease, agent, code, message, steps, journal_hash }: AttemptFailure,
+): void {
+  const { state, now } = turn;
+  const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash };
+  if (isRetried(code) && attempt < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
+    const retry_at = now + retryDelay(state.policy, attempt);
+    turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
+    // The task gave its place in flight back.
+    finishOrRelease(turn);
+  } else {
+    turn.add({ event_type: 'task_failed', ...between, payload: failure });
+    taskEnded(turn, position, '');
+  }
+}
+
+function deadline(turn: Turn, timer: TimerInput): Decision {
+  const { state, now } = turn;
+  if (timer.due_at !== state.deadline_at || timer.due_at > now) return ignore('TimerStale');
+  turn.add(fired(timer));
+  stop(turn, 'deadline_passed', `the mission did not end within ${state.policy.deadline_ms} ms`);
+  return turn.decision();
+}
+
+function taskTimer(turn: Turn, timer: TimerInput): Decision {
+  const { state, now } = turn;
+  const position = state.plan?.index.get(timer.task_id) ?? -1;
+  const task = state.tasks[position];
+  if (task === undefined) return ignore('TaskUnknown');
+  if (timer.due_at > now || timer.attempt !== task.attempt || !applies(timer, task))
+    return ignore('TimerStale');
+
+  turn.add(fired(timer));
+  const fail = (code: 'timeout' | 'lease_lost', message: string) => {
+    const { attempt, lease, agent } = task;
+    const failure = {
+      task_id: timer.task_id,
+      attempt,
+      lease,
+      agent,
+      code,
+      message,
+      steps: 0,
+      journal_hash: '',
+    };
+    const role = state.plan?.tasks[position]?.role ?? '';
+    const { source_agent, target_agent } = told('task_failed', role, failure);
+    attemptFailed(turn, position, { source_agent, target_agent }, failure);
+  };
+  switch (timer.timer) {
+    case 'lease':
+      if (task.lease < mostLeases) assign(turn, position, task.attempt, task.lease + 1);
+      else fail('lease_lost', `the lease expired, and it was number ${task.lease} of this attempt`);
+      break;
+    case 'timeout':
+      fail('timeout', `no end within ${timer.due_at - task.started_at} ms`);
+      break;
+    case 'retry':
+    case 'deadline':
+      release(turn);
+  }
+  return turn.decision();
+}
+
+/** A renewal moves a lease without a fact, so its timer is known by the lease's number, not by its time. */
+function applies({ timer, lease, due_at }: TimerInput, task: TaskState): boolean {
+  switch (timer) {
+    case 'lease':
+      return task.status === 'running' && lease === task.lease;
+    case 'timeout':
+      return inFlight(task) && due_at === task.timeout_at;
+    case 'retry':
+      return task.status === 'waiting' && due_at === task.retry_at;
+    case 'deadline':
+      return false;
+  }
+}
+
+function fired({ timer, task_id, attempt, lease, due_at }: TimerInput): FactDraft {
+  return own('timer_fired', { timer, task_id, attempt, lease, due_at });
+}

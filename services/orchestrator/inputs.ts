@@ -1,0 +1,52 @@
+import type { Input, ReportInput, TimerKind } from './decide.ts';
+import type { FactEvent } from './facts.ts';
+
+const timers: Readonly<Record<TimerKind, true>> = { lease: true, timeout: true, retry: true, deadline: true };
+const isTimer = (timer: string): timer is TimerKind => Object.hasOwn(timers, timer);
+
+/**
+ * The input that a decision was made of, from the first of its facts, which is the input's own. Null for a fact that
+ * is no input's own, and so can only follow on another.
+ */
+export function inputBehind(fact: FactEvent): Input | null {
+  const { correlation_id: mission_id, priority } = fact;
+  switch (fact.event_type) {
+    case 'mission_accepted':
+      return { kind: 'submit', mission_id, priority, ...fact.payload };
+    case 'mission_rejected':
+      return { kind: 'refuse', mission_id, priority, ...fact.payload };
+    case 'mission_cancelled':
+      return { kind: 'cancel', reason: fact.payload.reason, by: fact.payload.cancelled_by };
+    case 'task_started':
+    case 'task_completed':
+    case 'task_released':
+      return { kind: 'report', event: fact };
+    case 'task_attempt_failed':
+    case 'task_failed':
+      return failureReport(fact);
+    case 'timer_fired': {
+      const { timer, task_id, attempt, lease, due_at } = fact.payload;
+      return isTimer(timer) ? { kind: 'timer', timer, task_id, attempt, lease, due_at } : null;
+    }
+    case 'plan_created':
+    case 'wave_started':
+    case 'wave_completed':
+    case 'task_assigned':
+    case 'task_cancelled':
+    case 'mission_completed':
+    case 'mission_failed':
+      return null;
+    default: {
+      const unknown: never = fact;
+      return unknown;
+    }
+  }
+}
+
+/** Whether a failed attempt is tried again is the orchestrator's decision; the report is the same. */
+function failureReport(
+  fact: Extract<FactEvent, { readonly event_type: 'task_attempt_failed' | 'task_failed' }>,
+): ReportInput {
+  const payload = { ...fact.payload, retry_at: 0 };
+  return { kind: 'report', event: { ...fact, event_type: 'task_attempt_failed', payload } };
+}

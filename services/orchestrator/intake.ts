@@ -1,0 +1,85 @@
+import { v5 as uuidFrom } from 'uuid';
+import { asFailure, Failure } from '#chassis/failures.ts';
+import type { InputRecord } from '#chassis/processor.ts';
+import type { MissionCommand } from '#schemas/types.gen.ts';
+import type { CancelInput, RefuseInput, SubmitInput } from './decide.ts';
+import { resolvePolicy } from './policy.ts';
+
+/** Ids become Kafka keys and names of folders. */
+const missionId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+/** Namespace of ids made for records that came without one: the same record always gets the same id. */
+const idNamespace = '7a1f6a0e-5d0c-5c1b-9a53-6d2f1f0b8c11';
+
+export interface Command {
+  readonly mission_id: string;
+  /** What its facts are caused by. */
+  readonly event_id: string;
+  readonly command: MissionCommand;
+}
+
+/**
+ * What a record of the missions topic asks for. A record that `rpk` made has neither key nor id: it gets an id made
+ * of its topic, partition and offset. Throws Failure `unexpected_type` or `invalid_payload`.
+ */
+export function readCommand(record: InputRecord): Command {
+  const { decoded, key, topic, partition, offset } = record;
+  if (decoded.name !== 'MissionCommand') {
+    throw new Failure('unexpected_type', `found ${decoded.name} on ${topic}, expected MissionCommand`);
+  }
+  const command = decoded.value;
+  const place = `${topic}/${partition}/${offset}`;
+  const mission_id = command.correlation_id || key || uuidFrom(place, idNamespace);
+  if (!missionId.test(mission_id)) {
+    throw new Failure(
+      'invalid_payload',
+      `correlation_id: found ${JSON.stringify(mission_id.slice(0, 200))}, expected 1 to 128 letters, digits or . _ : -`,
+    );
+  }
+  return { mission_id, event_id: command.event_id || place, command };
+}
+
+/** The input for `decide`; null for a command that has nothing to decide on. */
+export function inputOf(
+  { mission_id, command }: Command,
+  traceparent: string,
+  roles: ReadonlySet<string>,
+): SubmitInput | RefuseInput | CancelInput | null {
+  switch (command.event_type) {
+    case 'mission_submitted':
+      return submission(mission_id, command, traceparent, roles);
+    case 'mission_cancelled':
+      return { kind: 'cancel', reason: command.reason || 'no reason given', by: command.source_agent };
+    case 'review_completed':
+      return null;
+    default: {
+      const unknown: never = command.event_type;
+      throw new Failure('invalid_payload', `event_type: found ${String(unknown)}`);
+    }
+  }
+}
+
+function submission(
+  mission_id: string,
+  command: MissionCommand,
+  traceparent: string,
+  roles: ReadonlySet<string>,
+): SubmitInput | RefuseInput {
+  const { name, brief, tasks, priority, limits, on_failure } = command;
+  try {
+    for (const [position, task] of tasks.entries()) {
+      if (!roles.has(task.role)) {
+        const known = [...roles].sort().join(', ');
+        const found = `found ${JSON.stringify(task.role)}, expected a role that has a topic: ${known}`;
+        throw new Failure('role_unknown', `tasks[${position}].role: ${found}`);
+      }
+    }
+    if (tasks.length === 0 && brief.trim() === '') {
+      throw new Failure('invalid_mission', 'brief: found nothing, expected a brief or tasks');
+    }
+    const policy = resolvePolicy(limits, on_failure);
+    return { kind: 'submit', mission_id, name, brief, tasks, policy, priority, traceparent };
+  } catch (error) {
+    const { code, message } = asFailure(error, 'invalid_mission');
+    return { kind: 'refuse', mission_id, priority, code, message };
+  }
+}

@@ -1,0 +1,195 @@
+import { Failure } from '#chassis/failures.ts';
+import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
+import { type Bounds, bounds, limit } from './policy.ts';
+
+/** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
+export interface Plan {
+  readonly tasks: readonly TaskSpec[];
+  /** Position of a task by its id. */
+  readonly index: ReadonlyMap<string, number>;
+  /** Positions of the tasks that the task at this position needs. */
+  readonly needs: readonly (readonly number[])[];
+  /** Positions of the tasks that need the task at this position. */
+  readonly dependents: readonly (readonly number[])[];
+  /** Positions of the tasks of each wave. Waves count from 1; only the planning task is in wave 0. */
+  readonly waves: readonly (readonly number[])[];
+}
+
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+/** A role is part of a topic's name. */
+const rolePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const mostTasks = 2000;
+const mostNeeds = 20_000;
+/** A plan travels in one record, and a record has at most 256 KiB. */
+const mostCharacters = 200_000;
+
+const invalid = (where: string, what: string) => new Failure('invalid_plan', `${where}: ${what}`);
+const show = (value: unknown) => JSON.stringify(value)?.slice(0, 160);
+
+/**
+ * A plan of the tasks that somebody gave: waves derived, defaults of the policy filled in.
+ * Throws Failure `invalid_plan` saying where, what was found and what was expected.
+ */
+export function planFrom(given: readonly TaskSpec[], policy: MissionPolicy): Plan {
+  checkSize(given);
+  const index = new Map<string, number>();
+  given.forEach((task, position) => {
+    checkNames(task, position);
+    const first = index.get(task.id);
+    if (first !== undefined) {
+      throw invalid(
+        `tasks[${position}].id`,
+        `found ${show(task.id)} again, as in tasks[${first}]; expected unique ids`,
+      );
+    }
+    index.set(task.id, position);
+  });
+  const needs = given.map((task, position) => needsOf(task, position, index));
+  const waves = wavesOf(given, needs);
+  return indexPlan(
+    given.map((task, position) => {
+      const take = (field: 'timeout_ms' | 'max_attempts', fallback: number, within: Bounds) => {
+        const value = limit(task[field], fallback, within);
+        if (typeof value === 'string') throw invalid(`tasks[${position}].${field} of ${task.id}`, value);
+        return value;
+      };
+      return {
+        id: task.id,
+        role: task.role,
+        description: task.description,
+        needs: task.needs,
+        wave: waves[position] ?? 0,
+        timeout_ms: take('timeout_ms', policy.task_timeout_ms, bounds.task_timeout_ms),
+        max_attempts: take('max_attempts', policy.max_attempts, bounds.max_attempts),
+        script: task.script,
+      };
+    }),
+  );
+}
+
+/** The tables of a plan whose tasks are known to be valid: those of a `plan_created`, or of the changelog. */
+export function indexPlan(tasks: readonly TaskSpec[]): Plan {
+  const index = new Map(tasks.map((task, position) => [task.id, position]));
+  const dependents: number[][] = tasks.map(() => []);
+  const waves: number[][] = [];
+  const needs = tasks.map((task, position) => {
+    for (let wave = waves.length; wave <= task.wave; wave += 1) waves.push([]);
+    waves[task.wave]?.push(position);
+    return task.needs.map((id) => {
+      const need = index.get(id);
+      if (need === undefined) throw invalid(`tasks[${position}].needs of ${task.id}`, `no task ${show(id)}`);
+      dependents[need]?.push(position);
+      return need;
+    });
+  });
+  return { tasks, index, needs, dependents, waves };
+}
+
+function checkSize(tasks: readonly TaskSpec[]): void {
+  if (tasks.length < 1 || tasks.length > mostTasks) {
+    throw invalid('tasks', `found ${tasks.length}, expected from 1 to ${mostTasks}`);
+  }
+  let needs = 0;
+  let characters = 0;
+  for (const task of tasks) {
+    needs += task.needs.length;
+    characters += task.id.length + task.role.length + task.description.length;
+    for (const need of task.needs) characters += need.length;
+    if (task.script !== null) {
+      characters += task.script.answer.length;
+      for (const call of task.script.calls) characters += call.tool.length + call.arguments.length;
+    }
+  }
+  if (needs > mostNeeds) throw invalid('tasks', `found ${needs} needs in all, expected at most ${mostNeeds}`);
+  if (characters > mostCharacters) {
+    const what = `found ${characters} characters of text in all, expected at most ${mostCharacters}`;
+    throw invalid('tasks', `${what}; large content belongs into the workspace`);
+  }
+}
+
+function checkNames(task: TaskSpec, position: number): void {
+  if (!idPattern.test(task.id)) {
+    const expected = 'expected 1 to 128 letters, digits, dots, dashes or underscores';
+    throw invalid(
+      `tasks[${position}].id`,
+      `found ${show(task.id)}, ${expected}, the first a letter or digit`,
+    );
+  }
+  if (!rolePattern.test(task.role)) {
+    const expected = 'expected the name of a role, like cert_agent';
+    throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+}
+
+function needsOf(task: TaskSpec, position: number, index: ReadonlyMap<string, number>): number[] {
+  const where = () => `tasks[${position}].needs of ${task.id}`;
+  const needs = task.needs.map((id) => {
+    const need = index.get(id);
+    if (need === undefined)
+      throw invalid(where(), `found ${show(id)}, expected the id of a task of the plan`);
+    if (need === position) throw invalid(where(), `found itself; a cycle: ${id} → ${id}`);
+    return need;
+  });
+  if (new Set(needs).size < needs.length) throw invalid(where(), 'found a task twice, expected each once');
+  return needs;
+}
+
+/** The wave of each task: as given, or one more than the highest of those it needs. */
+function wavesOf(tasks: readonly TaskSpec[], needs: readonly (readonly number[])[]): number[] {
+  const waves = tasks.map(() => 0);
+  const unmet = needs.map((positions) => positions.length);
+  const dependents: number[][] = tasks.map(() => []);
+  needs.forEach((positions, position) => {
+    for (const need of positions) dependents[need]?.push(position);
+  });
+  const met = unmet.flatMap((count, position) => (count === 0 ? [position] : []));
+  for (let next = 0; next < met.length; next += 1) {
+    const position = met[next] ?? 0;
+    waves[position] = waveOf(tasks, position, needs[position] ?? [], waves);
+    for (const dependent of dependents[position] ?? []) {
+      const left = (unmet[dependent] ?? 0) - 1;
+      unmet[dependent] = left;
+      if (left === 0) met.push(dependent);
+    }
+  }
+  if (met.length < tasks.length) {
+    throw invalid('tasks', `found a cycle of needs: ${cycleIn(tasks, needs, unmet).join(' → ')}`);
+  }
+  return waves;
+}
+
+function waveOf(
+  tasks: readonly TaskSpec[],
+  position: number,
+  needs: readonly number[],
+  waves: readonly number[],
+): number {
+  const given = tasks[position]?.wave ?? 0;
+  let least = 1;
+  let because = '';
+  for (const need of needs) {
+    const wave = waves[need] ?? 0;
+    if (wave < least) continue;
+    least = wave + 1;
+    because = `: it needs ${tasks[need]?.id} of wave ${wave}`;
+  }
+  if (given === 0) return least;
+  if (Number.isSafeInteger(given) && given >= least && given <= mostTasks) return given;
+  const where = `tasks[${position}].wave of ${tasks[position]?.id}`;
+  throw invalid(where, `found ${given}, expected from ${least} to ${mostTasks}, or 0 to derive it${because}`);
+}
+
+/** Every task whose needs were never met needs another such task, so following them comes around. */
+function cycleIn(
+  tasks: readonly TaskSpec[],
+  needs: readonly (readonly number[])[],
+  unmet: readonly number[],
+): string[] {
+  const path: number[] = [];
+  let position = unmet.findIndex((count) => count > 0);
+  while (!path.includes(position)) {
+    path.push(position);
+    position = needs[position]?.find((need) => (unmet[need] ?? 0) > 0) ?? -1;
+  }
+  return [...path.slice(path.indexOf(position)), position].map((at) => tasks[at]?.id ?? '');
+}

@@ -1,0 +1,73 @@
+import { Failure } from '#chassis/failures.ts';
+import type { MissionLimits, MissionPolicy } from '#schemas/types.gen.ts';
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+/** How a mission is run when it does not say otherwise; times in ms. */
+export const defaultPolicy: MissionPolicy = {
+  max_in_flight: 100,
+  task_timeout_ms: 10 * minute,
+  lease_ms: 10 * second,
+  deadline_ms: 24 * hour,
+  max_attempts: 3,
+  retry_initial_ms: second,
+  retry_max_ms: 30 * second,
+  on_failure: 'fail_fast',
+};
+
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly unit: string;
+}
+
+/** What a mission may ask for. A lease under a second would expire between two heartbeats. */
+export const bounds = {
+  max_in_flight: { least: 1, most: 1000, unit: 'tasks' },
+  task_timeout_ms: { least: 100, most: 24 * hour, unit: 'ms' },
+  lease_ms: { least: second, most: 10 * minute, unit: 'ms' },
+  deadline_ms: { least: second, most: 30 * 24 * hour, unit: 'ms' },
+  max_attempts: { least: 1, most: 20, unit: 'attempts' },
+} as const satisfies Record<keyof MissionLimits, Bounds>;
+
+const onFailure = ['fail_fast', 'continue'];
+
+/** `found` if it is within `bounds`, `fallback` if it is 0; else the reason why it is neither. */
+export function limit(found: number, fallback: number, { least, most, unit }: Bounds): number | string {
+  if (found === 0) return fallback;
+  if (Number.isSafeInteger(found) && found >= least && found <= most) return found;
+  return `found ${found}, expected a whole number from ${least} to ${most} ${unit}, or 0 for ${fallback}`;
+}
+
+/**
+ * The policy of a mission: each limit that is 0 takes its default.
+ * Throws Failure `invalid_mission` naming the field, what was found and what was expected.
+ */
+export function resolvePolicy(limits: MissionLimits, on_failure: string): MissionPolicy {
+  const take = (field: keyof MissionLimits): number => {
+    const value = limit(limits[field], defaultPolicy[field], bounds[field]);
+    if (typeof value === 'string') throw new Failure('invalid_mission', `limits.${field}: ${value}`);
+    return value;
+  };
+  if (!onFailure.includes(on_failure)) {
+    const message = `on_failure: found ${JSON.stringify(on_failure)}, expected ${onFailure.join(' or ')}`;
+    throw new Failure('invalid_mission', message);
+  }
+  return {
+    max_in_flight: take('max_in_flight'),
+    task_timeout_ms: take('task_timeout_ms'),
+    lease_ms: take('lease_ms'),
+    deadline_ms: take('deadline_ms'),
+    max_attempts: take('max_attempts'),
+    retry_initial_ms: defaultPolicy.retry_initial_ms,
+    retry_max_ms: defaultPolicy.retry_max_ms,
+    on_failure,
+  };
+}
+
+/** How long the orchestrator waits after attempt number `attempt` (from 1) failed; ms. */
+export function retryDelay(policy: MissionPolicy, attempt: number): number {
+  return Math.min(policy.retry_max_ms, policy.retry_initial_ms * 2 ** (attempt - 1));
+}

@@ -1,0 +1,77 @@
+import { type IgnoreReason, type TimerInput, type TimerKind, whyStale } from './decide.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
+
+/** Position of the deadline among timers of the same time: before every task's. */
+const ofMission = -1;
+
+/** When the next timer of the mission comes due (epoch ms); null: none is set. */
+export function nextDue(state: MissionState): number | null {
+  let next = Number.POSITIVE_INFINITY;
+  eachTimer(state, (_timer, due_at) => {
+    if (due_at < next) next = due_at;
+  });
+  return next === Number.POSITIVE_INFINITY ? null : next;
+}
+
+/**
+ * The timers that are due, in the order in which they are to be decided: by time, then by position in the plan.
+ * One may make another stale; `decide` then ignores that one.
+ */
+export function dueTimers(state: MissionState, now: number): TimerInput[] {
+  const due: { readonly position: number; readonly input: TimerInput }[] = [];
+  eachTimer(state, (timer, due_at, position) => {
+    if (due_at > now) return;
+    const task = state.tasks[position];
+    const task_id = state.plan?.tasks[position]?.id ?? '';
+    const { attempt, lease } = task ?? { attempt: 0, lease: 0 };
+    due.push({ position, input: { kind: 'timer', timer, task_id, attempt, lease, due_at } });
+  });
+  due.sort((a, b) => a.input.due_at - b.input.due_at || a.position - b.position);
+  return due.map(({ input }) => input);
+}
+
+/** A deterministic event_id for a timer that fires: the `causation_id` of the facts that follow from it. */
+export function timerId(mission_id: string, { timer, task_id, attempt, lease, due_at }: TimerInput): string {
+  return [mission_id, 'timer', timer, task_id, attempt, lease, due_at].join(':');
+}
+
+/**
+ * The state in which the lease lasts until `until` (epoch ms; a lease is never shortened), or the reason why this
+ * renewal does not count. Not a fact: it moves a timer and decides nothing.
+ */
+export function renewLease(
+  state: MissionState | null,
+  task_id: string,
+  attempt: number,
+  lease: number,
+  until: number,
+): MissionState | IgnoreReason {
+  if (state === null) return 'MissionUnknown';
+  if (missionHasEnded(state)) return 'MissionEnded';
+  const position = state.plan?.index.get(task_id) ?? ofMission;
+  const task = state.tasks[position];
+  if (task === undefined) return 'TaskUnknown';
+  const reason = whyStale(task, { attempt, lease });
+  if (reason !== null) return reason;
+  if (task.status !== 'running') return 'NotStarted';
+  if (until <= task.lease_until) return state;
+  return { ...state, tasks: state.tasks.with(position, { ...task, lease_until: until }) };
+}
+
+function eachTimer(
+  state: MissionState,
+  visit: (timer: TimerKind, due_at: number, position: number) => void,
+): void {
+  if (missionHasEnded(state)) return;
+  visit('deadline', state.deadline_at, ofMission);
+  state.tasks.forEach((task, position) => {
+    eachTimerOf(task, (timer, due_at) => visit(timer, due_at, position));
+  });
+}
+
+function eachTimerOf(task: TaskState, visit: (timer: TimerKind, due_at: number) => void): void {
+  // An assigned task has no lease yet: it may wait in its topic for an agent as long as the mission's deadline lets it.
+  if (task.status === 'running') visit('lease', task.lease_until);
+  if (inFlight(task) && task.timeout_at > 0) visit('timeout', task.timeout_at);
+  if (task.status === 'waiting') visit('retry', task.retry_at);
+}

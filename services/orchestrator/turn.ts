@@ -1,0 +1,38 @@
+import type { Decision } from './decide.ts';
+import { evolve } from './evolve.ts';
+import type { FactDraft, FactEnvelope } from './facts.ts';
+import type { MissionState } from './state.ts';
+
+/** One decision in the making: each fact is folded in before the next is thought of, so the two cannot disagree. */
+export class Turn {
+  readonly facts: FactDraft[] = [];
+  readonly now: number;
+  #state: MissionState;
+  readonly #envelope: FactEnvelope;
+
+  constructor(state: MissionState, now: number) {
+    this.#state = state;
+    this.now = now;
+    this.#envelope = { correlation_id: state.mission_id, priority: state.priority, timestamp: now };
+  }
+
+  /** The turn that a mission begins with. */
+  static begin(fact: FactDraft, envelope: FactEnvelope): Turn {
+    const turn = new Turn(evolve(null, fact, envelope), envelope.timestamp);
+    turn.facts.push(fact);
+    return turn;
+  }
+
+  get state(): MissionState {
+    return this.#state;
+  }
+
+  add(fact: FactDraft): void {
+    this.facts.push(fact);
+    this.#state = evolve(this.#state, fact, this.#envelope);
+  }
+
+  decision(): Decision {
+    return { kind: 'facts', facts: this.facts, state: this.#state };
+  }
+}
