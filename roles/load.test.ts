@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Failure } from '#chassis/failures.ts';
+import { toolboxOf } from '#worker/tools/toolbox.ts';
+import { loadRoles, parseRole } from './load.ts';
+
+const squad = [
+  'cache_agent',
+  'cert_agent',
+  'database_agent',
+  'docker_agent',
+  'env_agent',
+  'events_agent',
+  'graph_agent',
+  'hlidskjalf_agent',
+  'observability_agent',
+  'orchestrator',
+  'proxy_agent',
+  'rag_agent',
+  'secrets_agent',
+];
+
+test('the squad of twelve and the orchestrator are there, and their tools exist', () => {
+  const roles = loadRoles();
+  assert.deepEqual([...roles.keys()].sort(), squad);
+  for (const role of roles.values()) {
+    assert.equal(toolboxOf(role.tools).schemas.length, role.tools.length);
+    assert.ok(role.prompt.split('\n').length >= 10, `${role.name} has a prompt`);
+    assert.match(role.prompt_version, /^[0-9a-f]{12}$/);
+  }
+});
+
+test('what is left out of the front matter has defaults', () => {
+  const role = parseRole('---\nname: a\ndescription: b\n---\nDo it.\n', 'a.md');
+  assert.deepEqual(role.limits, { max_steps: 50, timeout_ms: 600_000, concurrency: 8 });
+  assert.equal(role.model, null);
+  assert.equal(role.prompt, 'Do it.');
+});
+
+test('errors name the file, the line and what is wrong, all at once', () => {
+  const text =
+    '---\nname: A b\ndescription: x\nlimits:\n  max_steps: 0\n  speed: 9\ntools: bash\n---\nprompt\n';
+  assert.throws(
+    () => parseRole(text, 'roles/a.md'),
+    (error) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.code, 'invalid_configuration');
+      assert.match(error.message, /^roles\/a\.md:2: name: expected lower-case/m);
+      assert.match(error.message, /^roles\/a\.md:5: limits\.max_steps: /m);
+      assert.match(error.message, /^roles\/a\.md:6: limits\.speed: /m);
+      assert.match(error.message, /^roles\/a\.md:7: tools: /m);
+      return true;
+    },
+  );
+});
+
+for (const [what, text, message] of [
+  ['no front matter', 'Hello', /^a\.md:1: found no front matter/],
+  ['broken YAML', '---\nname: [\n---\nx', /^a\.md:\d+: /],
+  ['another name', '---\nname: b\ndescription: x\n---\nx', /^a\.md:2: name: found b, expected a/],
+  ['no prompt', '---\nname: a\ndescription: x\n---\n', /^a\.md:\d+: found no prompt/],
+] as const) {
+  test(`refuses ${what}`, () => {
+    assert.throws(() => parseRole(text, 'a.md'), { code: 'invalid_configuration', message });
+  });
+}

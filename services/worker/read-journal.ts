@@ -1,0 +1,46 @@
+import type { Kafka } from 'kafkajs';
+import { readTopic } from '#chassis/reader.ts';
+import type { Codec } from '#schemas/codec.ts';
+import { stepTypes, type StepEvent, type StepType } from './journal.ts';
+import type { JournalRecord } from './journal-fold.ts';
+import type { JournalReader } from './run-task.ts';
+
+/** Reads journals from the steps topic, for tasks that are resumed. */
+export function journalReader(to: {
+  readonly kafka: Kafka;
+  readonly topic: string;
+  readonly prefix: string;
+  readonly codec: Codec;
+}): JournalReader {
+  const { kafka, topic, prefix, codec } = to;
+  return async ({ partition, offset, key, until }, signal) => {
+    const found: Buffer[] = [];
+    await readTopic({
+      kafka,
+      topic,
+      prefix,
+      from: new Map([[partition, offset]]),
+      until: 'end',
+      signal,
+      each({ message }) {
+        if (message.key?.toString() === key && message.value !== null) found.push(message.value);
+      },
+    });
+    signal.throwIfAborted();
+    const records: JournalRecord[] = [];
+    for (const bytes of found) {
+      if (!codec.knows(bytes)) await codec.load(bytes, signal);
+      const { value } = codec.decode(bytes);
+      if (!('event_type' in value) || !isStep(value)) continue;
+      records.push({ event: value, bytes });
+      if (value.event_id === until) break;
+    }
+    return records;
+  };
+}
+
+const steps: ReadonlySet<string> = new Set<StepType>(stepTypes);
+
+function isStep(value: { readonly event_type: string }): value is StepEvent {
+  return steps.has(value.event_type);
+}

@@ -1,0 +1,85 @@
+import { metrics } from '#chassis/metrics.ts';
+import { type Service, type ServiceContext, transactionalIds } from '#chassis/service.ts';
+import type { Role } from '#roles/load.ts';
+import { Claims, type Slots } from './claims.ts';
+import { JournalPlaces } from './journal-places.ts';
+import { systemClock } from './lease.ts';
+import { journalReader } from './read-journal.ts';
+import type { WorkerParts } from './run-task.ts';
+import { Runners } from './runners.ts';
+
+/** Hosts the given roles in this process, each as a member of its own consumer group `worker-<role>`. */
+export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<string, Role>): Promise<Service> {
+  const { admin, topics, codec, publisher, kafka, log, agent, config } = context;
+  const clock = systemClock;
+  const ends = await admin.fetchTopicOffsets(topics.steps);
+  const places = new JournalPlaces(
+    ends.toSorted((a, b) => a.partition - b.partition).map(({ high }) => Number(high)),
+  );
+  const parts: WorkerParts = {
+    agent,
+    roles,
+    codec,
+    publisher: {
+      async send(topic, records) {
+        const landed = await publisher.send(topic, records);
+        if (topic === topics.steps) places.note(landed.filter((each) => each.topic === topic));
+        return landed;
+      },
+    },
+    readJournal: journalReader({ kafka, topic: topics.steps, prefix: config.RAVENHELM_PREFIX, codec }),
+    topics,
+    workspaces: config.RAVENHELM_WORKSPACES,
+    clock,
+    log,
+  };
+  const hosted = await Promise.all([...roles.values()].map((role) => hostRole(context, parts, places, role)));
+  return {
+    ready: () => hosted.every(({ consumer }) => consumer.ready()),
+    vitals: () => ({
+      roles: [...roles.keys()],
+      running: hosted.reduce((sum, { runners }) => sum + runners.size, 0),
+      capacity: hosted.reduce((sum, { slots }) => sum + slots.capacity, 0),
+    }),
+    async stop(deadlineMs) {
+      // First no new claims, then the end of what runs; the group is left in between, so that others can go on.
+      await Promise.all(hosted.map(({ consumer }) => consumer.stop(deadlineMs)));
+      await Promise.all(hosted.map(({ runners }) => runners.drain(deadlineMs)));
+    },
+  };
+}
+
+async function hostRole(context: ServiceContext, parts: WorkerParts, places: JournalPlaces, role: Role) {
+  const { topics, codec, log, agent, config } = context;
+  const slots: Slots = {
+    capacity: Math.min(config.MAX_WORKERS_PER_ROLE, role.limits.concurrency),
+    claiming: 0,
+  };
+  const service = `worker-${role.name}`;
+  let pump = (): void => {};
+  const runners = new Runners(parts, () => {
+    metrics.running.set({ role: role.name }, runners.size);
+    pump();
+  });
+  const consumer = await context.consume({
+    service,
+    inputs: [topics.tasks(role.name)],
+    stateTopic: topics.state(service),
+    barrierTopic: null,
+    transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, service, 1),
+    open: () =>
+      new Claims({
+        role: role.name,
+        agent,
+        slots,
+        runners,
+        places,
+        reportsTopic: topics.reports,
+        codec,
+        clock: parts.clock,
+        log,
+      }),
+  });
+  pump = () => consumer.pump();
+  return { consumer, runners, slots };
+}

@@ -1,0 +1,198 @@
+/** One claimed task, from its assignment to the report of how it ended. */
+import { asFailure, Failure } from '#chassis/failures.ts';
+import type { Logger } from '#chassis/log.ts';
+import type { Publisher } from '#chassis/publisher.ts';
+import type { Codec } from '#schemas/codec.ts';
+import type { EventOf } from '#schemas/types.gen.ts';
+import type { Role } from '#roles/load.ts';
+import { Agent } from './agent.ts';
+import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
+import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
+import type { Instant, Lease, WorkerClock } from './lease.ts';
+import { chooseModel } from './models/choose.ts';
+import { type EndReport, reportEvent } from './report.ts';
+import { toolboxOf } from './tools/toolbox.ts';
+import { Workspace } from './workspace.ts';
+
+/** A task that this worker has claimed, and so must end or release. */
+export interface Claim {
+  readonly assignment: EventOf<'task_assigned'>;
+  /** The partition of the steps topic that holds the journal: of a resume, the one that its assignment names. */
+  readonly journalPartition: number;
+  /** Taken before the claim was sent: the lease counts from here. */
+  readonly claimedAt: Instant;
+  readonly traceparent: string | null;
+}
+
+/**
+ * Reads the records of the steps topic with this key, in order, from `offset` until the marker with the event id
+ * `until`, which is already written there.
+ */
+export type JournalReader = (
+  range: { partition: number; offset: number; key: string; until: string },
+  signal: AbortSignal,
+) => Promise<readonly JournalRecord[]>;
+
+export interface WorkerParts {
+  /** The name of this worker. */
+  readonly agent: string;
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly codec: Codec;
+  readonly publisher: Pick<Publisher, 'send'>;
+  readonly readJournal: JournalReader;
+  readonly topics: { readonly steps: string; readonly reports: string };
+  /** The directory that holds a workspace for each mission. */
+  readonly workspaces: string;
+  readonly clock: WorkerClock;
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
+}
+
+/** Why a task is stopped from outside, where that is not a failure of the attempt. */
+export class Stopped extends Error {
+  readonly why: 'cancelled' | 'superseded' | 'drained';
+
+  constructor(why: 'cancelled' | 'superseded' | 'drained') {
+    super(`the task was ${why}`);
+    this.name = 'Stopped';
+    this.why = why;
+  }
+}
+
+/** How long the last records of a failed attempt may take to become durable. */
+const LAST_FLUSH_MS = 5_000;
+
+/**
+ * Runs a task until it ends or `signal` aborts. Never throws. Gives null where there is nothing to report: the task
+ * was cancelled, or its lease is lost, so that whoever holds it now reports.
+ */
+export async function runTask(
+  claim: Claim,
+  parts: WorkerParts,
+  control: { lease: Lease; signal: AbortSignal },
+): Promise<EndReport | null> {
+  const { assignment } = claim;
+  const { payload } = assignment;
+  const { signal } = control;
+  const began = parts.clock.monotonic();
+  const owner: JournalOwner = {
+    mission_id: assignment.correlation_id,
+    task_id: payload.task_id,
+    role: payload.role,
+    agent: parts.agent,
+    attempt: payload.attempt,
+    lease: payload.lease,
+    priority: assignment.priority,
+    causation_id: assignment.event_id,
+  };
+  let agent: Agent | null = null;
+  let journal: Journal | null = null;
+  try {
+    const role = parts.roles.get(payload.role);
+    if (!role)
+      throw new Failure(
+        'role_unknown',
+        `found role ${payload.role}, expected one of ${[...parts.roles.keys()].join(', ')}`,
+      );
+    const recorded = await recordedSteps(claim, owner, parts, signal);
+    journal = openJournal(owner, claim.journalPartition, recorded, parts);
+    agent = new Agent({
+      task: { ...owner, description: payload.description, needs: payload.needs },
+      prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
+      model: chooseModel(payload.script, role),
+      toolbox: toolboxOf(role.tools),
+      maxSteps: role.limits.max_steps,
+      journal,
+      recorded,
+      workspace: new Workspace(parts.workspaces, owner.mission_id),
+      signal,
+      guard: () => control.lease.guard(),
+      remaining: () => payload.timeout_ms - (parts.clock.monotonic() - claim.claimedAt.monotonic),
+    });
+    const result = await agent.run();
+    await journal.flush(signal);
+    return {
+      event_type: 'task_completed',
+      payload: {
+        result,
+        steps: agent.steps,
+        journal_hash: journal.durable.hash,
+        duration_ms: Math.round(parts.clock.monotonic() - began),
+        usage: agent.usage,
+      },
+    };
+  } catch (error) {
+    // What stopped the task counts, not what went wrong because it was stopped.
+    const cause: unknown = signal.aborted ? signal.reason : error;
+    if (cause instanceof Stopped) {
+      if (cause.why !== 'drained') return null;
+      return { event_type: 'task_released', payload: { reason: 'the worker is shutting down' } };
+    }
+    const { code, message } = asFailure(cause);
+    const task = {
+      mission: owner.mission_id,
+      task: owner.task_id,
+      attempt: owner.attempt,
+      lease: owner.lease,
+    };
+    if (code === 'lease_lost') {
+      parts.log.warn({ ...task, reason: message }, 'lease lost: the task is left to its next owner');
+      return null;
+    }
+    if (code === 'internal_error')
+      parts.log.error({ ...task, err: cause }, 'a task ran into an unexpected error');
+    // The steps that led here should be there for whoever asks why; the report does not depend on them.
+    await journal?.flush(AbortSignal.timeout(LAST_FLUSH_MS)).catch(() => {});
+    return {
+      event_type: 'task_attempt_failed',
+      payload: {
+        code,
+        message: message.slice(0, 2_000),
+        steps: agent?.steps ?? 0,
+        journal_hash: journal?.durable.hash ?? '',
+        retry_at: 0,
+      },
+    };
+  }
+}
+
+/** The bytes of a report, to be sent to the reports topic under the mission's key. */
+export function encodeReport(claim: Claim, report: EndReport, parts: WorkerParts): Buffer {
+  return parts.codec.encode(reportEvent(claim.assignment, parts.agent, report, parts.clock.now()));
+}
+
+async function recordedSteps(
+  claim: Claim,
+  owner: JournalOwner,
+  parts: WorkerParts,
+  signal: AbortSignal,
+): Promise<Recorded> {
+  const { lease, journal_partition: partition, journal_offset: offset } = claim.assignment.payload;
+  if (lease === 1 || partition < 0 || offset < 0) return nothingRecorded;
+  const { key, value } = resumeMarker(owner, parts.codec, parts.clock.now());
+  await unlessAborted(parts.publisher.send(parts.topics.steps, [{ key, value, partition }]), signal);
+  const records = await parts.readJournal({ partition, offset, key, until: markerId(owner) }, signal);
+  return foldJournal(records, owner);
+}
+
+function openJournal(
+  owner: JournalOwner,
+  partition: number,
+  recorded: Recorded,
+  parts: WorkerParts,
+): Journal {
+  return new Journal(owner, {
+    codec: parts.codec,
+    now: () => parts.clock.now(),
+    tail: recorded.tail,
+    sink: {
+      async append(records) {
+        // The partition is named, not left to the key: a journal stays where its assignment says, even when partitions are added.
+        const placed = records.map((record) => ({ ...record, partition }));
+        await parts.publisher.send(parts.topics.steps, placed);
+      },
+    },
+  });
+}
+
+export const claimKey = ({ assignment }: Claim): string =>
+  taskKey(assignment.correlation_id, assignment.payload.task_id);

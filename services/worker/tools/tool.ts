@@ -1,0 +1,97 @@
+/** What a tool is. Tools tell a model about failures in their result; they throw only when they are aborted. */
+import { z } from 'zod';
+import { Failure } from '#chassis/failures.ts';
+import type { Workspace } from '#worker/workspace.ts';
+
+/** What doing a call twice would do: nothing (`none`), the same as once (`idempotent`), or harm (`once`). */
+export type Effect = 'none' | 'idempotent' | 'once';
+
+export type ToolResult =
+  | { readonly ok: true; readonly output: string; readonly truncated: boolean }
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly output: string;
+      readonly truncated: boolean;
+    };
+
+export interface ToolContext {
+  readonly workspace: Workspace;
+  /** Aborted when the task must stop: the call ends at once and throws. */
+  readonly signal: AbortSignal;
+  /** The longest that the call may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The most bytes of `output`. */
+  readonly outputLimit: number;
+  /** The same for each try of this very call, different for every other call. */
+  readonly idempotencyKey: string;
+}
+
+/** What a model is told of a tool; `parameters` is a JSON schema. */
+export interface ToolSchema {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** A call whose arguments fit: its effect is known before it runs. */
+export interface PreparedCall {
+  readonly effect: Effect;
+  run(context: ToolContext): Promise<ToolResult>;
+}
+
+export interface Tool {
+  readonly schema: ToolSchema;
+  /** Throws `invalid_arguments`, naming each argument that is wrong. */
+  prepare(argumentsJson: string): PreparedCall;
+}
+
+/** Makes a tool of its parts. `effect` may depend on the arguments. */
+export function defineTool<Input extends z.ZodObject>(parts: {
+  name: string;
+  description: string;
+  input: Input;
+  effect: (args: z.output<Input>) => Effect;
+  run: (args: z.output<Input>, context: ToolContext) => Promise<ToolResult>;
+}): Tool {
+  const { $schema: _, ...parameters } = z.toJSONSchema(parts.input, { io: 'input' });
+  return {
+    schema: { name: parts.name, description: parts.description, parameters },
+    prepare(argumentsJson) {
+      const args = parse(parts.input, parts.name, argumentsJson);
+      return { effect: parts.effect(args), run: (context) => settle(parts.run(args, context), context) };
+    },
+  };
+}
+
+function parse<Input extends z.ZodObject>(input: Input, tool: string, text: string): z.output<Input> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text === '' ? '{}' : text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure(
+      'invalid_arguments',
+      `${tool}: found arguments that are not JSON (${why}), expected an object`,
+    );
+  }
+  const parsed = input.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'arguments'}: ${issue.message}`,
+  );
+  throw new Failure('invalid_arguments', `${tool}: ${problems.join('; ')}`);
+}
+
+/** A refusal or an error of the file system is the model's to deal with; an abort is not. */
+async function settle(result: Promise<ToolResult>, { signal }: ToolContext): Promise<ToolResult> {
+  try {
+    return await result;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const code = error instanceof Failure ? error.code : 'tool_failed';
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, code, message, output: '', truncated: false };
+  }
+}
