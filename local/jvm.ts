@@ -1,0 +1,209 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '#chassis/failures.ts';
+import { apicurioCommand, frontCommand, setGlobalCompatibility } from './apicurio.ts';
+import { fetchJars } from './jars.ts';
+import { prepareKafka } from './kafka.ts';
+import { logFiles } from './logs.ts';
+import { choosePorts, type PortName, wishes } from './ports.ts';
+import { maintenance, makeDatabase, preparePostgres } from './postgres.ts';
+import { type Command, isRunning, launch, settingsOf, stop } from './processes.ts';
+import type { Report } from './progress.ts';
+import { databaseProbe, kafkaProbe, type Probe, registryProbe, untilReady } from './ready.ts';
+import { type ComponentName, componentNames, type StackState, writeState } from './state.ts';
+
+/** How long each may take to be ready; a loaded machine is slow. */
+const deadlines: Record<ComponentName, number> = {
+  kafka: 90_000,
+  postgres: 60_000,
+  apicurio: 120_000,
+  registry: 30_000,
+};
+
+/** How each is asked to end, and for how long it may write down what it holds. PostgreSQL: its fast shutdown. */
+const endings: Record<ComponentName, { ask: NodeJS.Signals; grace: number }> = {
+  kafka: { ask: 'SIGTERM', grace: 30_000 },
+  postgres: { ask: 'SIGINT', grace: 30_000 },
+  apicurio: { ask: 'SIGTERM', grace: 10_000 },
+  registry: { ask: 'SIGTERM', grace: 5_000 },
+};
+
+/** Which ports a component holds. */
+const portsOf: Record<ComponentName, PortName[]> = {
+  kafka: ['kafka', 'controller'],
+  postgres: ['postgres'],
+  apicurio: ['apicurio'],
+  registry: ['registry'],
+};
+
+export interface JvmOptions {
+  dir: string;
+  jars: string;
+  java: string;
+  ports: 'default' | 'free';
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  report: Report;
+}
+
+/**
+ * Starts what is not running of Kafka, PostgreSQL, Apicurio and its front, and waits until all answer. On failure or
+ * abort, what this call started is stopped again.
+ */
+export async function upJvm(o: JvmOptions, before: StackState | null): Promise<StackState> {
+  const state = await withPorts(o, before);
+  await writeState(o.dir, state);
+  const started: ComponentName[] = [];
+  const failed = new AbortController();
+  // One that fails stops the waiting for the other, so that nothing is started after the clean-up.
+  const signal = AbortSignal.any([o.signal, failed.signal]);
+  const logs = logFiles(o.dir);
+
+  const ensure = async (command: Command, probe: Probe): Promise<void> => {
+    const step = command.name === 'apicurio' ? 'registry' : command.name;
+    const begin = performance.now();
+    const running = state.processes[command.name];
+    let ended: Promise<string> | undefined;
+    if (running === undefined || running.settings !== settingsOf(command) || !(await isRunning(running))) {
+      if (running !== undefined) await stop(running, endings[command.name]);
+      signal.throwIfAborted();
+      o.report({ step, state: 'start' });
+      const launched = await launch(command);
+      started.push(command.name);
+      state.processes[command.name] = launched.record;
+      ended = launched.ended;
+      await writeState(o.dir, state);
+    }
+    const deadline = deadlines[command.name];
+    await untilReady({
+      step,
+      probe,
+      deadline,
+      ...(ended && { ended }),
+      log: command.log,
+      signal,
+      report: o.report,
+    });
+    const took = `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+    if (command.name !== 'apicurio') o.report({ step, state: 'done', note: ended ? took : 'was running' });
+  };
+
+  const postgres = async () => {
+    const log = logs.postgres;
+    const prepared = await preparePostgres({
+      dir: o.dir,
+      port: state.ports.postgres,
+      log,
+      place: state.postgresPlace,
+      env: o.env,
+      signal,
+    });
+    if (prepared.place !== null && prepared.place !== state.postgresPlace) {
+      const note = `PostgreSQL cannot reach ${o.dir} as another user than root: its files are in ${prepared.place}`;
+      o.report({ step: 'postgres', state: 'progress', note });
+    }
+    state.postgresPlace = prepared.place;
+    state.database = prepared.url;
+    await ensure(prepared.command, databaseProbe(maintenance(prepared.url)));
+    await makeDatabase(prepared.url, signal);
+  };
+
+  const kafkaAndRegistry = async () => {
+    const jars = await fetchJars({
+      dir: o.jars,
+      log: join(o.dir, 'logs', 'maven.log'),
+      env: o.env,
+      signal,
+      report: o.report,
+    });
+    const { dir, java, env } = o;
+    const { ports } = state;
+    await ensure(
+      await prepareKafka({ dir, java, classPath: jars.kafka, ports, log: logs.kafka, env, signal }),
+      kafkaProbe(`127.0.0.1:${ports.kafka}`),
+    );
+    const registry = { dir, java, jar: jars.registry, ports, logs, env };
+    const front = `http://127.0.0.1:${ports.registry}`;
+    await ensure(
+      apicurioCommand(registry),
+      registryProbe(`http://127.0.0.1:${ports.apicurio}/apis/ccompat/v7`),
+    );
+    await ensure(frontCommand(registry), registryProbe(front));
+    await setGlobalCompatibility(front, signal);
+  };
+
+  const failing = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error) => {
+      failed.abort(error);
+      throw error;
+    });
+  const outcomes = await Promise.allSettled([failing(postgres()), failing(kafkaAndRegistry())]);
+  if (outcomes.some((outcome) => outcome.status === 'rejected')) {
+    await stopThese(o.dir, state, started);
+    o.signal.throwIfAborted();
+    // The first to fail; the other one only followed.
+    throw failed.signal.reason;
+  }
+  await writeState(o.dir, state);
+  return state;
+}
+
+async function withPorts(o: JvmOptions, before: StackState | null): Promise<StackState> {
+  const keep = new Set<PortName>(['console']);
+  const processes: StackState['processes'] = {};
+  for (const name of componentNames) {
+    const record = before?.processes[name];
+    if (record === undefined || !(await isRunning(record))) continue;
+    processes[name] = record;
+    for (const port of portsOf[name]) keep.add(port);
+  }
+  const ports = await choosePorts(before?.ports ?? wishes(o.ports), keep, (name, from, to) => {
+    o.report({
+      step: 'ports',
+      state: 'progress',
+      note: `port ${from} (${name}) is taken: ${to} is used instead`,
+    });
+  });
+  return {
+    version: 1,
+    kind: 'jvm',
+    ports,
+    processes,
+    database: before?.database ?? '',
+    postgresPlace: before?.postgresPlace ?? null,
+  };
+}
+
+/** Ends all that runs; the registry before the Kafka it lives on. The state stays, for the next `up`. */
+export async function downJvm(dir: string, state: StackState): Promise<void> {
+  await stopThese(dir, state, [...componentNames]);
+}
+
+async function stopThese(dir: string, state: StackState, names: ComponentName[]): Promise<void> {
+  const end = async (name: ComponentName) => {
+    const record = state.processes[name];
+    if (record === undefined || !names.includes(name)) return;
+    await stop(record, endings[name]);
+    delete state.processes[name];
+  };
+  const first = await Promise.allSettled([end('registry'), end('apicurio')]);
+  const then = await Promise.allSettled([end('kafka'), end('postgres')]);
+  await writeState(dir, state);
+  for (const outcome of [...first, ...then]) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** Deletes what the stack holds; the jars and the logs stay. Only for a stack that is down. */
+export async function deleteData(dir: string, state: StackState): Promise<void> {
+  if (state.postgresPlace !== null) await removePlace(state.postgresPlace);
+  await rm(join(dir, 'data'), { recursive: true, force: true });
+  await rm(join(dir, 'kafka.properties'), { force: true });
+}
+
+async function removePlace(place: string): Promise<void> {
+  // The state file is only a file: nothing but what we made is ever deleted outside of `dir`.
+  if (dirname(place) !== tmpdir() || !basename(place).startsWith('ravenhelm-postgres-')) {
+    throw new Failure('stack_component_failed', `${place} is not a folder that ravenhelm made; it is left`);
+  }
+  await rm(place, { recursive: true, force: true });
+}
