@@ -1,0 +1,317 @@
+/**
+ * What every test that crosses a broker shares: the stack that `npm test` started, a namespace of its own, real
+ * services as child processes, and the facts of the ledger as they come.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyTopics } from '#chassis/admin.ts';
+import { readConfig } from '#chassis/config.ts';
+import { Failure } from '#chassis/failures.ts';
+import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
+import { openLog } from '#chassis/log.ts';
+import { readTopic } from '#chassis/reader.ts';
+import { openContext, type ServiceContext } from '#chassis/service.ts';
+import type { FactEvent } from '#orchestrator/facts.ts';
+import { isFact } from '#orchestrator/facts.ts';
+import { registerAll } from '#schemas/register.ts';
+import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
+import { topicNames, topicTable } from '#topics/table.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+export interface Namespace {
+  readonly prefix: string;
+  readonly context: ServiceContext;
+  /** Environment of the services of this namespace. */
+  readonly env: NodeJS.ProcessEnv;
+  /** A folder of this test, deleted after it: workspaces, logs, roles. */
+  readonly folder: string;
+  readonly facts: Facts;
+  start(service: ServiceName, options?: StartOptions): Promise<Running>;
+  submit(mission: Partial<MissionCommand> & { readonly tasks: readonly TaskSpec[] }): Promise<string>;
+}
+
+export type ServiceName = 'orchestrator' | 'worker' | 'projector';
+
+export interface StartOptions {
+  readonly args?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** Wait until it is ready; true unless told. */
+  readonly wait?: boolean;
+}
+
+export interface Running {
+  readonly pid: number;
+  readonly log: string;
+  readonly exited: Promise<number | null>;
+  signal(name: NodeJS.Signals): void;
+  ready(): Promise<void>;
+  metrics(): Promise<string>;
+  /** SIGTERM, and an end within the deadline. */
+  stop(): Promise<void>;
+}
+
+/** Makes a namespace with topics for these roles, and undoes it after the test. */
+export async function openNamespace(
+  t: TestContext,
+  options: { readonly roles: readonly string[]; readonly partitions?: number },
+): Promise<Namespace> {
+  for (const name of ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL']) {
+    if (process.env[name] === undefined) throw new Error(`${name} is not set: run this through npm run test:integration`);
+  }
+  const prefix = `t${randomBytes(4).toString('hex')}`;
+  const folder = mkdtempSync(join(tmpdir(), `ravenhelm-${prefix}-`));
+  const rolesFolder = join(folder, 'roles');
+  writeRoles(rolesFolder, options.roles);
+  const env = {
+    ...process.env,
+    RAVENHELM_PREFIX: prefix,
+    RAVENHELM_ROLES: rolesFolder,
+    RAVENHELM_WORKSPACES: join(folder, 'workspaces'),
+    RAVENHELM_PARTITIONS: String(options.partitions ?? 2),
+    LOG_LEVEL: 'info',
+  };
+  const config = readConfig(env);
+  silenceKafkajsWarnings();
+  const log = openLog('test', 'warn');
+  const topics = topicNames(prefix);
+  const signal = AbortSignal.timeout(60_000);
+  await registerAll({ url: config.SCHEMA_REGISTRY_URL, missionsSubject: `${topics.missions}-value`, signal });
+  const context = await openContext(`test-${prefix}`, config, log, (failure) => {
+    throw failure;
+  });
+  const table = topicTable({ prefix, roles: [...options.roles], partitions: options.partitions ?? 2, replication: 1 });
+  await applyTopics(context.admin, table, signal);
+  const facts = new Facts(context);
+  const running: Running[] = [];
+
+  t.after(async () => {
+    await Promise.all(running.map((service) => service.stop()));
+    await facts.close();
+    await context.publisher.close(1000);
+    await context.admin.deleteTopics({ topics: table.map(({ name }) => name) }).catch(() => undefined);
+    await context.admin.disconnect();
+    if (process.env['RAVENHELM_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
+  });
+
+  return {
+    prefix,
+    context,
+    env,
+    folder,
+    facts,
+    async start(service, start = {}) {
+      const child = await startService(service, { ...env, ...start.env }, start.args ?? [], folder, running.length);
+      running.push(child);
+      if (start.wait !== false) await child.ready();
+      return child;
+    },
+    async submit(mission) {
+      const mission_id = mission.correlation_id ?? `m-${randomBytes(6).toString('hex')}`;
+      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...mission, correlation_id: mission_id });
+      await context.publisher.send(topics.missions, [{ key: mission_id, value }]);
+      return mission_id;
+    },
+  };
+}
+
+const emptyCommand: MissionCommand = {
+  event_id: '',
+  event_type: 'mission_submitted',
+  source_agent: 'test',
+  target_agent: 'orchestrator',
+  timestamp: 0,
+  version: 1,
+  correlation_id: '',
+  causation_id: '',
+  priority: 'normal',
+  sequence: 0,
+  previous_hash: '',
+  name: 'test',
+  brief: '',
+  tasks: [],
+  limits: { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 },
+  on_failure: 'fail_fast',
+  reason: '',
+  review_id: '',
+  decision: '',
+  arguments_hash: '',
+  comment: '',
+};
+
+/** A task that runs shell commands, each an idempotent tool call unless said otherwise. */
+export function scriptedTask(
+  task: Partial<TaskSpec> & { readonly id: string; readonly role: string },
+  commands: readonly { readonly command: string; readonly idempotent?: boolean }[] = [],
+): TaskSpec {
+  const calls = commands.map(({ command, idempotent = true }) => ({
+    tool: 'execute_terminal_command',
+    arguments: JSON.stringify({ command, idempotent }),
+    allow_failure: false,
+  }));
+  return {
+    description: '',
+    needs: [],
+    wave: 0,
+    timeout_ms: 0,
+    max_attempts: 0,
+    script: { calls, answer: 'done' },
+    ...task,
+  };
+}
+
+function writeRoles(folder: string, roles: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  for (const name of roles) {
+    const tools = '[execute_terminal_command, workspace_read, workspace_write, workspace_list]';
+    const limits = '{ max_steps: 100, timeout_ms: 60000, concurrency: 64 }';
+    const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}`;
+    writeFileSync(join(folder, `${name}.md`), `---\n${front}\n---\nDo what the task says.\n`);
+  }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const server = createServer();
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+async function startService(
+  service: ServiceName,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[],
+  folder: string,
+  number: number,
+): Promise<Running> {
+  const port = await freePort();
+  const log = join(folder, `${service}-${number}.log`);
+  const out = openSync(log, 'a');
+  const child: ChildProcess = spawn(process.execPath, [join(root, 'services', service, 'main.ts'), ...args], {
+    cwd: root,
+    env: { ...env, HEALTH_PORT: String(port) },
+    stdio: ['ignore', out, out],
+  });
+  const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  const pid = child.pid ?? 0;
+  return {
+    pid,
+    log,
+    exited,
+    signal: (name) => void child.kill(name),
+    async ready() {
+      const deadline = Date.now() + 60_000;
+      while (Date.now() < deadline) {
+        if (ended) throw new Error(`${service} ended while it started:\n${lastLines(log)}`);
+        const answer = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => null);
+        if (answer?.ok === true) return;
+        await sleep(50);
+      }
+      throw new Error(`${service} was not ready in 60 s:\n${lastLines(log)}`);
+    },
+    metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+    async stop() {
+      if (ended) return;
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
+
+function lastLines(file: string): string {
+  return readFileSync(file, 'utf8').split('\n').slice(-30).join('\n');
+}
+
+export interface LedgerFact {
+  readonly event: FactEvent;
+  readonly bytes: Buffer;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** The ledger as it is written: read once from its beginning, awaited by what is wanted of it. */
+export class Facts {
+  readonly all: LedgerFact[] = [];
+  private readonly context: ServiceContext;
+  private readonly stop = new AbortController();
+  private waiting: { readonly look: () => boolean; readonly found: () => void }[] = [];
+  private reading: Promise<void> | null = null;
+
+  constructor(context: ServiceContext) {
+    this.context = context;
+  }
+
+  private follow(): void {
+    const { kafka, topics, config, codec } = this.context;
+    this.reading ??= readTopic({
+      kafka,
+      topic: topics.coordination,
+      prefix: config.RAVENHELM_PREFIX,
+      until: 'follow',
+      signal: this.stop.signal,
+      each: ({ message, partition, offset }) => {
+        if (message.value === null) return;
+        const { value } = codec.decode(message.value);
+        if (!('event_type' in value) || value.event_type === 'mission_submitted') return;
+        const event = value as FactEvent;
+        if (!isFact(event)) return;
+        this.all.push({ event, bytes: message.value, partition, offset });
+        this.waiting = this.waiting.filter(({ look, found }) => {
+          if (!look()) return true;
+          found();
+          return false;
+        });
+      },
+    });
+  }
+
+  of(mission_id: string): FactEvent[] {
+    return this.all.map(({ event }) => event).filter((event) => event.correlation_id === mission_id);
+  }
+
+  /** Waits until `look` says yes; fails after the deadline with what there is. */
+  async until(look: (facts: Facts) => boolean, what: string, deadlineMs = 60_000): Promise<void> {
+    this.follow();
+    if (look(this)) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((found, failed) => {
+      this.waiting.push({ look: () => look(this), found });
+      timer = setTimeout(() => {
+        const last = this.all.slice(-10).map(({ event }) => `${event.correlation_id} ${event.sequence} ${event.event_type}`);
+        failed(new Failure('deadline_exceeded', `no ${what} in ${deadlineMs} ms; the last facts:\n${last.join('\n')}`));
+      }, deadlineMs);
+    }).finally(() => clearTimeout(timer));
+  }
+
+  /** The last fact of a mission. */
+  async end(mission_id: string, deadlineMs = 60_000): Promise<FactEvent> {
+    const isEnd = (event: FactEvent) =>
+      ['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected'].includes(event.event_type);
+    await this.until((facts) => facts.of(mission_id).some(isEnd), `end of mission ${mission_id}`, deadlineMs);
+    const end = this.of(mission_id).find(isEnd);
+    if (end === undefined) throw new Error('unreachable');
+    return end;
+  }
+
+  async close(): Promise<void> {
+    this.stop.abort();
+    await this.reading;
+  }
+}
