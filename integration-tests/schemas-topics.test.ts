@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applyAcls, applyTopics, diffTopics } from '#chassis/admin.ts';
 import { connectKafka } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
@@ -44,6 +45,16 @@ function renamed(name: string, change: (fields: object[]) => object[]): CatalogE
 
 describe('schemas in the registry', () => {
   let codec: Codec;
+  const ours = new Set([subject]);
+  const named = (name: string) => {
+    const unique = `${name}${randomUUID().slice(0, 8)}`;
+    ours.add(`ravenhelm.${unique}`);
+    return unique;
+  };
+
+  after(async () => {
+    for (const made of ours) await fetch(`${url}/subjects/${made}`, { method: 'DELETE', signal });
+  });
 
   it('are missing for a namespace that nobody has registered', async () => {
     await assert.rejects(openCodec(url, { missionsSubject: subject, signal }), {
@@ -96,7 +107,7 @@ describe('schemas in the registry', () => {
   });
 
   it('say that a schema is somebody else’s', async () => {
-    const name = `Other${randomUUID().slice(0, 8)}`;
+    const name = named('Other');
     const entries = [renamed(name, (fields) => fields)];
     const [registered] = await registerAll({ url, missionsSubject: subject, signal, entries });
     const bytes = codec.encode(released);
@@ -106,8 +117,8 @@ describe('schemas in the registry', () => {
   });
 
   it('refuse an incompatible change, and then register nothing at all', async () => {
-    const changed = `Changed${randomUUID().slice(0, 8)}`;
-    const fresh = `Fresh${randomUUID().slice(0, 8)}`;
+    const changed = named('Changed');
+    const fresh = named('Fresh');
     const options = { url, missionsSubject: subject, signal };
     await registerAll({ ...options, entries: [renamed(changed, (fields) => fields)] });
     const entries = [
@@ -128,7 +139,7 @@ describe('schemas in the registry', () => {
   });
 
   it('refuse what only an older version is incompatible with', async () => {
-    const name = `Older${randomUUID().slice(0, 8)}`;
+    const name = named('Older');
     const versions = [{ type: 'string', default: '' }, null, { type: 'int', default: 0 }];
     const register = (later: object | null) => {
       const entry = renamed(name, (fields) => (later ? [...fields, { name: 'later', ...later }] : fields));
@@ -212,6 +223,8 @@ describe('topics on the brokers', () => {
     ];
     const resources = [{ type: topicResource, name: names.coordination, configEntries }];
     await admin.alterConfigs({ validateOnly: false, resources });
+    // The change above is not ours, and nobody has waited until the brokers show it.
+    while ((await diffTopics(admin, table, signal)).length === 0) await sleep(50);
     assert.deepEqual(await diffTopics(admin, table, signal), [
       { kind: 'config', topic: names.coordination, setting: 'retention.ms', found: '1000', wanted: '-1' },
     ]);

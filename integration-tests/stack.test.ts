@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -115,7 +115,7 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
     process.kill(Number(running.postgres), 'SIGKILL');
     process.kill(Number(running.registry), 'SIGKILL');
     const started = new Set<string>();
-    await start(dir, { told: ({ step, state }) => void (state === 'start' && started.add(step)) });
+    await start(dir, { told: ({ step, note }) => void (note?.startsWith('started') && started.add(step)) });
     assert.deepEqual([...started].sort(), ['postgres', 'registry']);
     const now = await pids(dir);
     assert.equal(now.kafka, running.kafka);
@@ -144,9 +144,9 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
     assert.notDeepEqual(beside.brokers, address.brokers);
     assert.deepEqual(await (await fetch(`${beside.registry}/subjects`)).json(), []);
     await end(other, true);
-    assert.deepEqual(await states(other), ['stopped']);
+    assert.deepEqual(await states(other), []);
     assert.deepEqual(await states(dir), ['ready']);
-    await assert.rejects(access(join(other, 'data')));
+    assert.deepEqual(await readdir(other), ['logs']);
   });
 
   test('a directory whose stack was never started has none', async () => {
@@ -185,6 +185,21 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
     await assert.rejects(start(aborted, { signal: stop.signal, told }), /enough/);
     assert.deepEqual(await states(aborted), ['stopped']);
     assert.deepEqual(await states(dir), ['ready']);
+  });
+
+  test('a component that does not come up fails with the end of its log, and nothing is left running', async () => {
+    const broken = await newDir();
+    await mkdir(join(broken, 'data', 'kafka'), { recursive: true });
+    await writeFile(
+      join(broken, 'data', 'kafka', 'meta.properties'),
+      'version=1\nnode.id=7\ncluster.id=other\n',
+    );
+    await assert.rejects(start(broken), (error) => {
+      assert(error instanceof Failure && error.code === 'stack_component_failed');
+      assert.match(error.message, /^kafka ended \(exit code 1\)[\s\S]*kafka\.log:\n[\s\S]*node id 7/);
+      return true;
+    });
+    assert.deepEqual(await states(broken), ['stopped']);
   });
 
   test('with no way open, the failure names all three', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, type IResourceConfigEntry } from 'kafkajs';
 import type { AclBinding } from '#topics/acls.ts';
 import type { TopicSpec } from '#topics/table.ts';
@@ -15,6 +16,8 @@ const {
 
 /** How long all that a call asks may take unless a signal says otherwise; milliseconds. */
 const patience = 60_000;
+/** How long brokers may take to show a change that they have accepted; milliseconds. */
+const visibleWithin = 15_000;
 
 /** Where a topic of the table is not as the table says. */
 export type Drift =
@@ -118,7 +121,39 @@ export async function applyTopics(
     );
     configured.push(spec.name);
   }
-  return { created: missing.map(({ name }) => name), grown, configured, refused };
+  const created = missing.map(({ name }) => name);
+  const changed = new Set([...created, ...grown, ...configured]);
+  await seen(
+    admin,
+    table.filter(({ name }) => changed.has(name)),
+    refused.map(({ drift }) => drift),
+    signal,
+  );
+  return { created, grown, configured, refused };
+}
+
+/** Brokers answer before all of them know: who asks next, or writes, could still meet what was before. */
+async function seen(
+  admin: Admin,
+  table: readonly TopicSpec[],
+  refused: readonly Drift[],
+  signal: AbortSignal,
+): Promise<void> {
+  const isRefused = ({ kind, topic }: Drift) =>
+    refused.some((other) => other.kind === kind && other.topic === topic);
+  const deadline = performance.now() + visibleWithin;
+  for (;;) {
+    const [left] = (await diffTopics(admin, table, signal)).filter((drift) => !isRefused(drift));
+    if (left === undefined) return;
+    if (performance.now() > deadline) {
+      const what = left.kind === 'config' ? left.setting : left.kind;
+      throw new Failure(
+        'deadline_exceeded',
+        `${left.topic} (${what}): found ${left.found}, wanted ${left.wanted}, ${visibleWithin / 1000} s after the change`,
+      );
+    }
+    await sleep(50);
+  }
 }
 
 /** With more partitions a key moves to another one: its order, its state and its newest value would be torn apart. */

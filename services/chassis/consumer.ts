@@ -64,9 +64,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   });
 
   const control: FetchControl = {
-    pause: (topic, partition) => consumer.pause([{ topic, partitions: [partition] }]),
-    resume: (topic, partition) => consumer.resume([{ topic, partitions: [partition] }]),
-    seek: (topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+    // kafkajs throws on these once it has begun to stop.
+    pause: (topic, partition) => void (stopping || consumer.pause([{ topic, partitions: [partition] }])),
+    resume: (topic, partition) => void (stopping || consumer.resume([{ topic, partitions: [partition] }])),
+    seek: (topic, partition, offset) =>
+      void (stopping || consumer.seek({ topic, partition, offset: String(offset) })),
     async earliest(topic, partition) {
       const offsets = await admin.fetchTopicOffsets(topic);
       return Number(offsets.find((each) => each.partition === partition)?.low ?? 0);
@@ -134,7 +136,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     autoCommit: false,
     partitionsConsumedConcurrently: 1,
     eachBatch: async ({ batch, isStale }) => {
-      if (!isStale()) partitions.get(batch.partition)?.offer(batch);
+      if (!stopping && !isStale()) partitions.get(batch.partition)?.offer(batch);
     },
   });
 
