@@ -25,7 +25,9 @@ function plan(mission: string, runs: string): TaskSpec[] {
           role: roles[(wave + i) % roles.length] ?? '',
           needs: wave === 1 ? [] : [1, 2, 3].map((need) => `w${wave - 1}-${need}`),
         },
-        [1, 2].map((step) => ({ command: `echo ${stepName(mission, `w${wave}-${i}`, step)} $(date +%s%N) >> ${runs}; sleep 0.1` })),
+        [1, 2].map((step) => ({
+          command: `echo ${stepName(mission, `w${wave}-${i}`, step)} $(date +%s%N) >> ${runs}; sleep 0.1`,
+        })),
       ),
     ),
   );
@@ -46,7 +48,12 @@ async function submitMany(space: Namespace, count: number, runs: string): Promis
 }
 
 /** All ends, the ledger, the verifier, and the steps that ran outside. */
-async function checkAll(t: TestContext, space: Namespace, missions: ReadonlyMap<string, TaskSpec[]>, runs: string) {
+async function checkAll(
+  t: TestContext,
+  space: Namespace,
+  missions: ReadonlyMap<string, TaskSpec[]>,
+  runs: string,
+) {
   for (const mission of missions.keys()) {
     const end = await space.facts.end(mission, 120_000);
     assert.equal(end.event_type, 'mission_completed', `${mission}: ${JSON.stringify(end.payload)}`);
@@ -54,17 +61,23 @@ async function checkAll(t: TestContext, space: Namespace, missions: ReadonlyMap<
   checkLedger(space.facts.all, missions);
 
   const verifier = createVerifier(space.context.codec);
-  const findings = space.facts.all.flatMap(({ bytes, partition, offset }) => verifier.feed({ bytes, partition, offset }) ?? []);
+  const findings = space.facts.all.flatMap(
+    ({ bytes, partition, offset }) => verifier.feed({ bytes, partition, offset }) ?? [],
+  );
   const { findings: atEnd, summary } = verifier.end();
   assert.deepEqual([...findings, ...atEnd], []);
   assert.equal(summary.ended, missions.size);
 
   const ran = readRuns(runs);
   const outcomes = await readOutcomes(space);
-  const steps = [...missions].flatMap(([mission, tasks]) => tasks.flatMap(({ id }) => [1, 2].map((n) => stepName(mission, id, n))));
+  const steps = [...missions].flatMap(([mission, tasks]) =>
+    tasks.flatMap(({ id }) => [1, 2].map((n) => stepName(mission, id, n))),
+  );
   checkRuns(ran, outcomes, steps);
   const again = ran.length - steps.length;
-  t.diagnostic(`${missions.size} missions, ${steps.length} steps, ${again} ran again because a kill hid their outcome`);
+  t.diagnostic(
+    `${missions.size} missions, ${steps.length} steps, ${again} ran again because a kill hid their outcome`,
+  );
 }
 
 /** When the outcome of each tool call was recorded, by the journal. */
@@ -89,7 +102,9 @@ async function readOutcomes(space: Namespace): Promise<Map<string, number>> {
   return outcomes;
 }
 
-test('kill -9 of every service in turn, several times, while fifty missions run', { timeout: 300_000 }, async (t) => {
+test('kill -9 of every service in turn, several times, while fifty missions run', {
+  timeout: 300_000,
+}, async (t) => {
   const space = await openNamespace(t, { roles, partitions: 3 });
   const runs = join(space.folder, 'runs.txt');
   const fleet = new Fleet(space);
@@ -113,27 +128,28 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
   t.diagnostic(`killed: ${kills}`);
 });
 
-test(
-  'an orchestrator that is frozen between its outputs and its commit, and wakes when another has taken over',
-  { timeout: 180_000 },
-  async (t) => {
-    const space = await openNamespace(t, { roles, partitions: 1 });
-    const runs = join(space.folder, 'runs.txt');
-    const trigger = join(space.folder, 'freeze');
-    const frozen = await space.start('orchestrator', {
-      env: { RAVENHELM_STOP_AT: 'outputs-sent', RAVENHELM_STOP_WHEN: trigger },
-    });
-    await space.start('worker');
-    await space.start('orchestrator');
-    const missions = await submitMany(space, 10, runs);
-    await space.facts.until(({ all }) => all.some(({ event }) => event.event_type === 'wave_completed'), 'first wave');
-    writeFileSync(trigger, '');
-    for (let i = 0; existsSync(trigger) && i < 400; i++) await sleep(25);
-    assert.ok(!existsSync(trigger), 'the orchestrator with the stop point holds the partition');
-    const before = space.facts.all.length;
-    await sleep(15_000);
-    assert.ok(space.facts.all.length > before, 'another orchestrator has taken over');
-    frozen.signal('SIGCONT');
-    await checkAll(t, space, missions, runs);
-  },
-);
+test('an orchestrator that is frozen between its outputs and its commit, and wakes when another has taken over', {
+  timeout: 180_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles, partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  const trigger = join(space.folder, 'freeze');
+  const frozen = await space.start('orchestrator', {
+    env: { RAVENHELM_STOP_AT: 'outputs-sent', RAVENHELM_STOP_WHEN: trigger },
+  });
+  await space.start('worker');
+  await space.start('orchestrator');
+  const missions = await submitMany(space, 10, runs);
+  await space.facts.until(
+    ({ all }) => all.some(({ event }) => event.event_type === 'wave_completed'),
+    'first wave',
+  );
+  writeFileSync(trigger, '');
+  for (let i = 0; existsSync(trigger) && i < 400; i++) await sleep(25);
+  assert.ok(!existsSync(trigger), 'the orchestrator with the stop point holds the partition');
+  const before = space.facts.all.length;
+  await sleep(15_000);
+  assert.ok(space.facts.all.length > before, 'another orchestrator has taken over');
+  frozen.signal('SIGCONT');
+  await checkAll(t, space, missions, runs);
+});

@@ -35,6 +35,10 @@ export interface Namespace {
   readonly facts: Facts;
   start(service: ServiceName, options?: StartOptions): Promise<Running>;
   submit(mission: Partial<MissionCommand> & { readonly tasks: readonly TaskSpec[] }): Promise<string>;
+  /** Any command, as it is. */
+  command(command: Partial<MissionCommand>): Promise<void>;
+  /** A mission as rpk writes it: no key, no id. */
+  submitKeyless(mission: Partial<MissionCommand>, partition: number): Promise<void>;
 }
 
 export type ServiceName = 'orchestrator' | 'worker' | 'projector';
@@ -63,7 +67,8 @@ export async function openNamespace(
   options: { readonly roles: readonly string[]; readonly partitions?: number },
 ): Promise<Namespace> {
   for (const name of ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL']) {
-    if (process.env[name] === undefined) throw new Error(`${name} is not set: run this through npm run test:integration`);
+    if (process.env[name] === undefined)
+      throw new Error(`${name} is not set: run this through npm run test:integration`);
   }
   const prefix = `t${randomBytes(4).toString('hex')}`;
   const folder = mkdtempSync(join(tmpdir(), `ravenhelm-${prefix}-`));
@@ -86,7 +91,12 @@ export async function openNamespace(
   const context = await openContext(`test-${prefix}`, config, log, (failure) => {
     throw failure;
   });
-  const table = topicTable({ prefix, roles: [...options.roles], partitions: options.partitions ?? 2, replication: 1 });
+  const table = topicTable({
+    prefix,
+    roles: [...options.roles],
+    partitions: options.partitions ?? 2,
+    replication: 1,
+  });
   await applyTopics(context.admin, table, signal);
   const facts = new Facts(context);
   const running: Running[] = [];
@@ -107,16 +117,34 @@ export async function openNamespace(
     folder,
     facts,
     async start(service, start = {}) {
-      const child = await startService(service, { ...env, ...start.env }, start.args ?? [], folder, running.length);
+      const child = await startService(
+        service,
+        { ...env, ...start.env },
+        start.args ?? [],
+        folder,
+        running.length,
+      );
       running.push(child);
       if (start.wait !== false) await child.ready();
       return child;
     },
     async submit(mission) {
       const mission_id = mission.correlation_id ?? `m-${randomBytes(6).toString('hex')}`;
-      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...mission, correlation_id: mission_id });
+      const value = context.codec.encodeRecord('MissionCommand', {
+        ...emptyCommand,
+        ...mission,
+        correlation_id: mission_id,
+      });
       await context.publisher.send(topics.missions, [{ key: mission_id, value }]);
       return mission_id;
+    },
+    async command(command) {
+      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...command });
+      await context.publisher.send(topics.missions, [{ key: command.correlation_id ?? '', value }]);
+    },
+    async submitKeyless(mission, partition) {
+      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...mission });
+      await context.publisher.send(topics.missions, [{ key: '', value, partition }]);
     },
   };
 }
@@ -294,8 +322,15 @@ export class Facts {
     await new Promise<void>((found, failed) => {
       this.waiting.push({ look: () => look(this), found });
       timer = setTimeout(() => {
-        const last = this.all.slice(-10).map(({ event }) => `${event.correlation_id} ${event.sequence} ${event.event_type}`);
-        failed(new Failure('deadline_exceeded', `no ${what} in ${deadlineMs} ms; the last facts:\n${last.join('\n')}`));
+        const last = this.all
+          .slice(-10)
+          .map(({ event }) => `${event.correlation_id} ${event.sequence} ${event.event_type}`);
+        failed(
+          new Failure(
+            'deadline_exceeded',
+            `no ${what} in ${deadlineMs} ms; the last facts:\n${last.join('\n')}`,
+          ),
+        );
       }, deadlineMs);
     }).finally(() => clearTimeout(timer));
   }
@@ -303,7 +338,9 @@ export class Facts {
   /** The last fact of a mission. */
   async end(mission_id: string, deadlineMs = 60_000): Promise<FactEvent> {
     const isEnd = (event: FactEvent) =>
-      ['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected'].includes(event.event_type);
+      ['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected'].includes(
+        event.event_type,
+      );
     await this.until((facts) => facts.of(mission_id).some(isEnd), `end of mission ${mission_id}`, deadlineMs);
     const end = this.of(mission_id).find(isEnd);
     if (end === undefined) throw new Error('unreachable');

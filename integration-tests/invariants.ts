@@ -38,7 +38,9 @@ function checkTasks(mission: string, facts: readonly LedgerFact[], tasks: readon
   const ended = new Set<string>();
   for (const { event } of facts) {
     if (event.event_type === 'task_assigned') {
-      const missing = needs.get(event.payload.task_id)?.filter((need) => !completed.has(need)) ?? ['in no plan'];
+      const missing = needs.get(event.payload.task_id)?.filter((need) => !completed.has(need)) ?? [
+        'in no plan',
+      ];
       assert.deepEqual(missing, [], `${mission}: ${event.payload.task_id} assigned before its needs`);
     }
     if (taskEnds.has(event.event_type) && 'task_id' in event.payload) {
@@ -71,14 +73,21 @@ export function readRuns(file: string): Run[] {
  *
  * @param outcomes When the outcome of each step was recorded; epoch milliseconds, by the same name as in the runs.
  */
-export function checkRuns(runs: readonly Run[], outcomes: ReadonlyMap<string, number>, steps: readonly string[]): void {
+export function checkRuns(
+  runs: readonly Run[],
+  outcomes: ReadonlyMap<string, number>,
+  steps: readonly string[],
+): void {
   const byStep = Map.groupBy(runs, ({ step }) => step);
   for (const step of steps) {
     const mine = byStep.get(step) ?? [];
     assert.ok(mine.length > 0, `${step} never ran`);
     const recorded = outcomes.get(step) ?? Number.POSITIVE_INFINITY;
     for (const { atMs } of mine.slice(1)) {
-      assert.ok(atMs < recorded, `${step} ran again ${Math.round(atMs - recorded)} ms after its outcome was recorded`);
+      assert.ok(
+        atMs < recorded,
+        `${step} ran again ${Math.round(atMs - recorded)} ms after its outcome was recorded`,
+      );
     }
   }
 }

@@ -24,8 +24,18 @@ test('a mission of three waves runs to its end, each task once', { timeout: 120_
     facts.map(({ sequence }) => sequence),
     facts.map((_, i) => i + 1),
   );
-  const completed = facts.flatMap((fact) => (fact.event_type === 'task_completed' ? [fact.payload.task_id] : []));
+  const completed = facts.flatMap((fact) =>
+    fact.event_type === 'task_completed' ? [fact.payload.task_id] : [],
+  );
   assert.deepEqual(completed.toSorted(), ['a', 'b', 'c', 'd']);
-  const log = readFileSync(join(space.folder, 'workspaces', mission, 'log.txt'), 'utf8').trim().split('\n');
-  assert.deepEqual([log.slice(0, 2).toSorted(), log.slice(2)], [['a', 'b'], ['c', 'd']]);
+  const log = readFileSync(join(space.folder, 'workspaces', mission, 'log.txt'), 'utf8')
+    .trim()
+    .split('\n');
+  assert.deepEqual(
+    [log.slice(0, 2).toSorted(), log.slice(2)],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+    ],
+  );
 });

@@ -127,6 +127,7 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
   test('data survive down and up, at the same address', async () => {
     await query('create table kept (raven text)');
     await query("insert into kept values ('Huginn')");
+    await register('kept-value', { name: 'Kept', fields: [] });
     const running = await pids(dir);
     await end(dir);
     assert.deepEqual(await states(dir), ['stopped']);
@@ -135,7 +136,8 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
     assert.deepEqual(await start(dir), address);
     assert.deepEqual(await query('select raven from kept'), [{ raven: 'Huginn' }]);
     // The registry keeps its schemas in Kafka: this is Kafka's data, too.
-    assert.deepEqual(await (await fetch(`${address.registry}/subjects`)).json(), ['raven-value']);
+    const subjects = (await (await fetch(`${address.registry}/subjects`)).json()) as string[];
+    assert(subjects.includes('kept-value'));
   });
 
   test('a stack of another directory stands beside it, and is torn down alone', async () => {

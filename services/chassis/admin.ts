@@ -143,17 +143,29 @@ async function seen(
     refused.some((other) => other.kind === kind && other.topic === topic);
   const deadline = performance.now() + visibleWithin;
   for (;;) {
-    const [left] = (await diffTopics(admin, table, signal)).filter((drift) => !isRefused(drift));
-    if (left === undefined) return;
-    if (performance.now() > deadline) {
-      const what = left.kind === 'config' ? left.setting : left.kind;
-      throw new Failure(
-        'deadline_exceeded',
-        `${left.topic} (${what}): found ${left.found}, wanted ${left.wanted}, ${visibleWithin / 1000} s after the change`,
-      );
+    let left: Drift | Failure | undefined;
+    try {
+      left = (await diffTopics(admin, table, signal)).find((drift) => !isRefused(drift));
+    } catch (error) {
+      // A broker that has not heard of the topic, or of its leader.
+      left = asFailure(error);
+      if ((left.cause as { readonly retriable?: boolean } | undefined)?.retriable !== true) throw left;
     }
+    if (left === undefined) return;
+    if (performance.now() > deadline) throw notSeen(left);
     await sleep(50);
   }
+}
+
+function notSeen(left: Drift | Failure): Failure {
+  const after = `${visibleWithin / 1000} s after the change`;
+  if (left instanceof Failure)
+    return new Failure('deadline_exceeded', `${left.message}, ${after}`, { cause: left });
+  const what = left.kind === 'config' ? left.setting : left.kind;
+  return new Failure(
+    'deadline_exceeded',
+    `${left.topic} (${what}): found ${left.found}, wanted ${left.wanted}, ${after}`,
+  );
 }
 
 /** With more partitions a key moves to another one: its order, its state and its newest value would be torn apart. */
@@ -180,8 +192,9 @@ async function create(admin: Admin, missing: readonly TopicSpec[], signal: Abort
     replicationFactor: replication,
     configEntries: entriesOf(Object.entries(config)),
   }));
-  // One request for all. Answers false when somebody else has created some meanwhile: those are there, too.
-  await ask(signal, () => admin.createTopics({ topics, timeout: 30_000 }));
+  // One request for all. Answers false when somebody else has created some meanwhile: those are there, too. kafkajs
+  // would wait for leaders, but fails when a broker has not heard of the topic yet: `seen` waits instead.
+  await ask(signal, () => admin.createTopics({ topics, timeout: 30_000, waitForLeaders: false }));
 }
 
 /** AlterConfigs replaces everything that is set for the topic: what is set and not ours is written again. */

@@ -21,7 +21,9 @@ test('every partition has one owner, and no member has two more than another', (
     fc.property(fc.integer({ min: 0, max: 24 }), members, (partitions, all) => {
       const owners = spread(partitions, all);
       assert.equal(owners.size, partitions);
-      const loads = all.map(({ memberId }) => [...owners.values()].filter((owner) => owner === memberId).length);
+      const loads = all.map(
+        ({ memberId }) => [...owners.values()].filter((owner) => owner === memberId).length,
+      );
       assert.ok(Math.max(...loads) - Math.min(...loads) <= 1, `loads ${loads}`);
     }),
   );
@@ -32,7 +34,8 @@ test('a member that joins moves only its share', () => {
     { memberId: 'a', held: [] },
     { memberId: 'b', held: [] },
   ]);
-  const heldBy = (id: string) => [...before].filter(([, owner]) => owner === id).map(([partition]) => partition);
+  const heldBy = (id: string) =>
+    [...before].filter(([, owner]) => owner === id).map(([partition]) => partition);
   const after = spread(12, [
     { memberId: 'a', held: heldBy('a') },
     { memberId: 'b', held: heldBy('b') },

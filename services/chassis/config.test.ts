@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import { readConfig } from './config.ts';
 import { Failure } from './failures.ts';
 
-const valid = { KAFKA_BROKERS: '127.0.0.1:19092, 127.0.0.1:19093', SCHEMA_REGISTRY_URL: 'http://127.0.0.1:18081' };
+const valid = {
+  KAFKA_BROKERS: '127.0.0.1:19092, 127.0.0.1:19093',
+  SCHEMA_REGISTRY_URL: 'http://127.0.0.1:18081',
+};
 
 test('addresses are read, the rest has defaults', () => {
   const config = readConfig(valid);
@@ -24,7 +27,8 @@ test('one error lists all that is wrong, what was found, and no password', () =>
     (error) => {
       assert.ok(error instanceof Failure);
       assert.equal(error.code, 'invalid_configuration');
-      for (const name of [...Object.keys(wrong), 'SCHEMA_REGISTRY_URL']) assert.match(error.message, new RegExp(name));
+      for (const name of [...Object.keys(wrong), 'SCHEMA_REGISTRY_URL'])
+        assert.match(error.message, new RegExp(name));
       assert.match(error.message, /host:port/);
       assert.match(error.message, /not set/);
       assert.doesNotMatch(error.message, /hunter2/);

@@ -5,7 +5,11 @@ import { type OutgoingRecord, outgoing } from './outbox.ts';
 import { splitSends } from './sends.ts';
 
 const record = fc
-  .record({ topic: fc.constantFrom('a', 'b'), partition: fc.constantFrom(0, 1), size: fc.integer({ min: 0, max: 200_000 }) })
+  .record({
+    topic: fc.constantFrom('a', 'b'),
+    partition: fc.constantFrom(0, 1),
+    size: fc.integer({ min: 0, max: 200_000 }),
+  })
   .map(({ topic, partition, size }) => outgoing(topic, { key: 'k', value: Buffer.alloc(size), partition }));
 
 const placeOf = (topic: string, partition: number | undefined) => `${topic}/${partition}`;
@@ -28,7 +32,10 @@ test('all records are sent once, in order within a partition, in sends that clie
       }
       for (const place of new Set(records.map(({ topic, partition }) => placeOf(topic, partition)))) {
         const wanted = records.filter((each) => placeOf(each.topic, each.partition) === place);
-        assert.deepEqual(sent.get(place), wanted.map(({ message }) => message));
+        assert.deepEqual(
+          sent.get(place),
+          wanted.map(({ message }) => message),
+        );
       }
     }),
     { numRuns: 40 },

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 
 /** Named points in the code at which a test can freeze a process. */
-export type StopPoint = 'outputs-sent';
+export type StopPoint = 'before-outputs' | 'outputs-sent';
 
 const { RAVENHELM_STOP_AT: at, RAVENHELM_STOP_WHEN: when } = process.env;
 

@@ -63,6 +63,7 @@ export function openTransactor({
   }
 
   async function transact(producer: Producer, records: readonly OutgoingRecord[]): Promise<void> {
+    stopPoint('before-outputs');
     const transaction = await producer.transaction();
     for (const topicMessages of splitSends(records)) {
       await transaction.sendBatch({ acks: -1, topicMessages });

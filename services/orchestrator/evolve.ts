@@ -4,7 +4,7 @@ import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { defaultPolicy } from './policy.ts';
-import { type MissionState, missionHasEnded, newTask, type Status, type TaskState } from './state.ts';
+import { type MissionState, newTask, type Status, type TaskState } from './state.ts';
 
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.

@@ -180,14 +180,18 @@ export class Missions implements PartitionLogic {
     for (const { event, bytes } of events) {
       out.send(topics.coordination, { key: state.mission_id, value: bytes, partition, ...headers });
       if (event.event_type === 'task_assigned' || event.event_type === 'task_cancelled') {
-        const { role, task_id } = event.payload;
+        const { role, task_id, attempt } = event.payload;
+        // A task that was cancelled before its first assignment is known to no worker.
+        if (attempt === 0) continue;
         out.send(topics.tasks(role), { key: `${state.mission_id}/${task_id}`, value: bytes, ...headers });
       }
     }
   }
 
   private encodeStatus({ state, tail, wave }: Mission): Buffer {
-    return this.settings.codec.encode(missionStatus(state, tail, `${state.mission_id}:status:${tail.sequence}`, wave));
+    return this.settings.codec.encode(
+      missionStatus(state, tail, `${state.mission_id}:status:${tail.sequence}`, wave),
+    );
   }
 
   /** A record to a topic that does not exist would fail the whole transaction, again and again. */

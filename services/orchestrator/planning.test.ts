@@ -45,7 +45,9 @@ describe('planning', () => {
       tasks.map(({ id, wave, needs, script }) => ({ id, wave, needs, script })),
       [
         {
-          ...{ id: 'a', wave: 1, needs: [] },
+          id: 'a',
+          wave: 1,
+          needs: [],
           script: { calls: [{ tool: 't', arguments: '{"path":"x"}', allow_failure: false }], answer: '' },
         },
         { id: 'b', wave: 2, needs: ['a'], script: null },

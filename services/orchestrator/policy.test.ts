@@ -32,7 +32,10 @@ describe('policy', () => {
   it('takes the default for 0 and keeps the rest', () => {
     assert.deepEqual(resolvePolicy(none, 'fail_fast'), defaultPolicy);
     assert.deepEqual(resolvePolicy({ ...none, max_in_flight: 2, lease_ms: 1000 }, 'continue'), {
-      ...{ ...defaultPolicy, max_in_flight: 2, lease_ms: 1000, on_failure: 'continue' },
+      ...defaultPolicy,
+      max_in_flight: 2,
+      lease_ms: 1000,
+      on_failure: 'continue',
     });
   });
 

@@ -74,7 +74,11 @@ export const completed = (id: string, which: Which = {}, result = `${id} is done
   report('task_completed', id, which, { result, steps: 1, journal_hash: 'ab', duration_ms: 5, usage });
 export const attemptFailed = (id: string, code: string, which: Which = {}) =>
   report('task_attempt_failed', id, which, {
-    ...{ code, message: 'it broke', steps: 1, journal_hash: 'ab', retry_at: 0 },
+    code,
+    message: 'it broke',
+    steps: 1,
+    journal_hash: 'ab',
+    retry_at: 0,
   });
 export const released = (id: string, which: Which = {}) =>
   report('task_released', id, which, { reason: 'draining' });
@@ -135,7 +139,8 @@ export function cancelled(id: string, reason: string, which: Which = {}): DraftO
   return told('task_cancelled', `${id}_role`, { task_id: id, role: `${id}_role`, attempt, lease, reason });
 }
 
-export const fired = ({ kind: _, ...payload }: TimerInput) => own('timer_fired', payload);
+export const fired = ({ timer, task_id, attempt, lease, due_at }: TimerInput) =>
+  own('timer_fired', { timer, task_id, attempt, lease, due_at });
 
 export const envelope = (timestamp = start) =>
   ({ correlation_id: missionId, priority: 'normal', timestamp }) as const;
@@ -177,6 +182,7 @@ export function given(past: readonly FactDraft[] | MissionState | null): {
       const decision = decide(state, input, { now });
       return {
         decision,
+        // oxlint-disable-next-line no-thenable -- given, when, then; nobody awaits it.
         then(expected) {
           if (decision.kind === 'ignored') assert.fail(`ignored: ${decision.reason}`);
           assert.deepEqual(decision.facts.map(line), expected.map(line));

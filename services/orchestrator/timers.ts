@@ -1,7 +1,7 @@
 import { type IgnoreReason, type TimerInput, type TimerKind, whyStale } from './decide.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
 
-/** Position of the deadline among timers of the same time: before every task's. */
+/** The position of what belongs to no task: the deadline. */
 const ofMission = -1;
 
 /** When the next timer of the mission comes due (epoch ms); null: none is set. */
@@ -18,16 +18,15 @@ export function nextDue(state: MissionState): number | null {
  * One may make another stale; `decide` then ignores that one.
  */
 export function dueTimers(state: MissionState, now: number): TimerInput[] {
-  const due: { readonly position: number; readonly input: TimerInput }[] = [];
+  const due: TimerInput[] = [];
   eachTimer(state, (timer, due_at, position) => {
     if (due_at > now) return;
-    const task = state.tasks[position];
     const task_id = state.plan?.tasks[position]?.id ?? '';
-    const { attempt, lease } = task ?? { attempt: 0, lease: 0 };
-    due.push({ position, input: { kind: 'timer', timer, task_id, attempt, lease, due_at } });
+    const { attempt, lease } = state.tasks[position] ?? { attempt: 0, lease: 0 };
+    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at });
   });
-  due.sort((a, b) => a.input.due_at - b.input.due_at || a.position - b.position);
-  return due.map(({ input }) => input);
+  // They are visited in the order of the plan, and the sort is stable.
+  return due.sort((a, b) => a.due_at - b.due_at);
 }
 
 /** A deterministic event_id for a timer that fires: the `causation_id` of the facts that follow from it. */

@@ -70,7 +70,10 @@ const written = (journey: Journey) => ledgerOf(journey.mission, travel(journey),
 const inputs = [submit([task('a'), task('b', ['a'])]), started('a'), completed('a'), completed('b')];
 function example() {
   const steps: Parameters<typeof ledgerOf>[1] = travel({
-    ...{ mission: 'm1', policy, cancelled: false, chances: [10] },
+    mission: 'm1',
+    policy,
+    cancelled: false,
+    chances: [10],
     tasks: inputs[0]?.kind === 'submit' ? inputs[0].tasks : [],
   });
   return ledgerOf('m1', steps, codec);
@@ -85,9 +88,18 @@ describe('a ledger that was tampered with', () => {
 
   it('is what it should be before', () => {
     assert.deepEqual(typesOf(records), [
-      ...['mission_accepted', 'plan_created', 'wave_started', 'task_assigned', 'task_started'],
-      ...['task_completed', 'wave_completed', 'wave_started', 'task_assigned', 'task_completed'],
-      ...['wave_completed', 'mission_completed'],
+      'mission_accepted',
+      'plan_created',
+      'wave_started',
+      'task_assigned',
+      'task_started',
+      'task_completed',
+      'wave_completed',
+      'wave_started',
+      'task_assigned',
+      'task_completed',
+      'wave_completed',
+      'mission_completed',
     ]);
     assert.deepEqual(verify(placed(records), heads).findings, []);
   });
@@ -174,6 +186,43 @@ describe('a ledger that was tampered with', () => {
       placed([...records.slice(0, 3), Buffer.from('x'), ...records.slice(3)], 'm1'),
     );
     assert.deepEqual(kinds(findings), ['undecodable at 3']);
+  });
+});
+
+describe('a ledger that somebody went on with', () => {
+  const { records, tail } = example();
+  const last = records.at(-1) ?? Buffer.alloc(0);
+
+  it('cannot begin again after its end', () => {
+    const again = {
+      sequence: tail.sequence + 1,
+      previous_hash: tail.hash,
+      event_id: `m1:${tail.sequence + 1}`,
+    };
+    const begun = { ...decoded(records[0] ?? last), ...again, timestamp: decoded(last).timestamp };
+    const [finding, ...more] = verify(placed([...records, codec.encode(begun)])).findings;
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [finding?.what, finding?.offset, finding?.expected],
+      ['decision_differs', records.length, 'nothing after the end of the mission'],
+    );
+  });
+
+  it('cannot say the same in other bytes', () => {
+    const { event_type, payload } = decoded(last);
+    assert.ok(event_type === 'mission_completed');
+    // The record ends with a text of n bytes after n as a number; this writes that number with a byte too many.
+    const size = last.length - Buffer.byteLength(payload.result);
+    const longer = [
+      last.subarray(0, size - 1),
+      Buffer.of((last[size - 1] ?? 0) | 0x80, 0),
+      last.subarray(size),
+    ];
+    const bytes = Buffer.concat(longer);
+    assert.deepEqual(decoded(bytes), decoded(last));
+    assert.deepEqual(kinds(verify(placed(records.with(-1, bytes))).findings), [
+      `decision_differs at ${records.length - 1}`,
+    ]);
   });
 });
 

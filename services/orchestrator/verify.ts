@@ -95,7 +95,13 @@ export function createVerifier(codec: Codec): Verifier {
   function check(track: Track, fact: FactEvent, { bytes, partition, offset }: LedgerRecord): Finding | null {
     const { correlation_id: mission, sequence } = fact;
     const finding = (what: FindingKind, expected: string, found: string): Finding => ({
-      ...{ mission, partition, offset, sequence, what, expected, found },
+      mission,
+      partition,
+      offset,
+      sequence,
+      what,
+      expected,
+      found,
     });
     const next = track.tail.sequence + 1;
     if (sequence > next) return finding('sequence_gap', `sequence ${next}`, `sequence ${sequence}`);

@@ -1,0 +1,110 @@
+/** A task outlives its worker: the next one goes on at the unfinished step. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openNamespace, scriptedTask } from './harness.ts';
+
+const steps = Array.from({ length: 10 }, (_, i) => i + 1);
+const limits = { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 2000, deadline_ms: 0, max_attempts: 1 };
+
+test('kill -9 in the middle of a ten-step task: nothing finished is done again', {
+  timeout: 90_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  await space.start('orchestrator');
+  const first = await space.start('worker');
+  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const mission = await space.submit({
+    tasks: [scriptedTask({ id: 'long', role: 'builder' }, commands)],
+    limits,
+  });
+  const lines = () => (existsSync(runs) ? readFileSync(runs, 'utf8').trim().split('\n').map(Number) : []);
+  for (let i = 0; lines().length < 5 && i < 400; i++) await sleep(25);
+  first.signal('SIGKILL');
+  await first.exited;
+  const atKill = lines();
+  await space.start('worker');
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
+
+  const ran = lines();
+  const again = ran.slice(atKill.length)[0] ?? 0;
+  // The step that was in the air when the worker died may run twice, as it is idempotent; no other does.
+  assert.ok(
+    again === atKill.at(-1) || again === (atKill.at(-1) ?? 0) + 1,
+    `ran ${ran}, killed after ${atKill}`,
+  );
+  assert.deepEqual([...new Set(ran)], steps);
+  assert.ok(ran.length <= steps.length + 1, `ran ${ran}`);
+  const facts = space.facts.of(mission).map(({ event_type }) => event_type);
+  assert.equal(facts.filter((type) => type === 'task_started').length, 2);
+  assert.equal(facts.filter((type) => type === 'task_attempt_failed').length, 0);
+});
+
+test('SIGTERM gives the task back at once, and the next worker goes on with it', {
+  timeout: 90_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  await space.start('orchestrator');
+  const env = { RAVENHELM_DRAIN_TIMEOUT_MS: '300' };
+  const first = await space.start('worker', { env });
+  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const slowLease = { ...limits, lease_ms: 60_000 };
+  const mission = await space.submit({
+    tasks: [scriptedTask({ id: 'long', role: 'builder' }, commands)],
+    limits: slowLease,
+  });
+  await space.facts.until(({ all }) => all.some(({ event }) => event.event_type === 'task_started'), 'start');
+  await first.stop();
+  assert.equal(await first.exited, 0);
+  await space.start('worker', { env });
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
+  assert.ok(space.facts.of(mission).some(({ event_type }) => event_type === 'task_released'));
+});
+
+test('an effect that must not happen twice, and whose outcome a kill hid, is not tried again', {
+  timeout: 90_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  await space.start('orchestrator');
+  const first = await space.start('worker');
+  const command = { command: `echo paid >> ${runs}; sleep 30`, idempotent: false };
+  const mission = await space.submit({
+    tasks: [scriptedTask({ id: 'pay', role: 'builder' }, [command])],
+    limits,
+  });
+  for (let i = 0; !existsSync(runs) && i < 400; i++) await sleep(25);
+  first.signal('SIGKILL');
+  await space.start('worker');
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_failed');
+  const failed = space.facts.of(mission).find((fact) => fact.event_type === 'task_failed');
+  assert.equal(failed?.event_type === 'task_failed' && failed.payload.code, 'outcome_unknown');
+  assert.equal(readFileSync(runs, 'utf8'), 'paid\n');
+});
+
+test('cancelling a mission stops what runs', { timeout: 60_000 }, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  await Promise.all([space.start('orchestrator'), space.start('worker')]);
+  const done = join(space.folder, 'done');
+  const tasks = [scriptedTask({ id: 'slow', role: 'builder' }, [{ command: `sleep 20; touch ${done}` }])];
+  const mission = await space.submit({ tasks });
+  await space.facts.until(({ all }) => all.some(({ event }) => event.event_type === 'task_started'), 'start');
+  await space.command({ event_type: 'mission_cancelled', correlation_id: mission, reason: 'enough' });
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_cancelled');
+  await space.facts.until(
+    ({ all }) => all.some(({ event }) => event.event_type === 'task_cancelled'),
+    'cancellation',
+  );
+  // The next task gets the slot at once: the worker has let go of the cancelled one.
+  const next = await space.submit({ tasks: [scriptedTask({ id: 'next', role: 'builder' })] });
+  assert.equal((await space.facts.end(next)).event_type, 'mission_completed');
+  assert.ok(!existsSync(done));
+});
