@@ -59,7 +59,7 @@ export function sampleMission(codec: Codec, mission_id: string, course: Course, 
   let now = start + roll(10_000);
 
   const tell = (input: Input): void => {
-    now += 1 + roll(50);
+    now = Math.max(now + 1 + roll(50), input.kind === 'timer' ? input.due_at : 0);
     const decision = decide(state, input, { now });
     if (decision.kind === 'ignored') return;
     const sealed = seal(decision.facts, {
@@ -115,7 +115,7 @@ function nextInput(
     ...{ kind: 'timer', timer: kind, task_id: id, attempt: task.attempt, lease: task.lease, due_at },
   });
   const report = reportOf(mission_id, id, task, now);
-  if (task.status === 'waiting') return timer('retry', Math.min(task.retry_at, now + 1));
+  if (task.status === 'waiting') return timer('retry', task.retry_at);
   if (task.status === 'assigned' && roll(8) > 0) {
     return report('task_started', { journal_partition: 1, journal_offset: roll(100) });
   }

@@ -53,10 +53,14 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
   });
 
   after(async () => {
+    const places: string[] = [];
     for (const used of dirs) {
+      const place = (await readState(used))?.postgresPlace ?? null;
+      if (place !== null) places.push(place);
       await end(used, true);
       await rm(used, { recursive: true });
     }
+    for (const place of places) await assert.rejects(readdir(place), { code: 'ENOENT' });
   });
 
   test('everything answers, on ports below the ephemeral range', async () => {

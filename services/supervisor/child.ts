@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '#chassis/log.ts';
+import { identityOf } from '#local/processes.ts';
+import { withLog } from './log-file.ts';
+import { probe } from './probe.ts';
+import { afterEnd, noHistory, type RestartPolicy } from './restart-policy.ts';
+import type { ServiceSpec } from './services.ts';
+import type { ServiceRecord, ServiceState } from './state-file.ts';
+
+/** How often and how long a service is asked for its health; ms. */
+export interface Watch {
+  /** Between two questions, while it is not ready and while it is. */
+  readonly startingEveryMs: number;
+  readonly readyEveryMs: number;
+  /** How long it may take to answer at first, and how long it may be silent later, before it is killed. */
+  readonly startMs: number;
+  readonly silentMs: number;
+}
+
+export interface ChildSettings {
+  readonly spec: ServiceSpec;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly logDir: string;
+  readonly policy: RestartPolicy;
+  readonly watch: Watch;
+  readonly log: Logger;
+  /** A port of loopback that nobody else uses. */
+  readonly choosePort: () => Promise<number>;
+  readonly changed: () => void;
+}
+
+const leash = new URL('leash.ts', import.meta.url).href;
+
+/** One service, kept alive: started, asked for its health, started again when it ends, until it is stopped. */
+export class Child {
+  readonly #settings: ChildSettings;
+  readonly #stopping = new AbortController();
+  readonly #done: Promise<void>;
+  #process: ChildProcess | null = null;
+  #record: ServiceRecord;
+
+  constructor(settings: ChildSettings) {
+    this.#settings = settings;
+    const nothing = { pid: null, identity: null, restarts: 0, health_port: 0, last_end: '' };
+    this.#record = { name: settings.spec.name, state: 'starting', since: Date.now(), ...nothing };
+    this.#done = this.#keepAlive();
+  }
+
+  get record(): ServiceRecord {
+    return this.#record;
+  }
+
+  /** SIGTERM, and SIGKILL after the deadline. Resolves when the process is gone. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping.abort();
+    this.#process?.kill('SIGTERM');
+    const kill = setTimeout(() => {
+      this.#settings.log.error({ service: this.#record.name, deadlineMs }, 'did not drain in time; killed');
+      this.#process?.kill('SIGKILL');
+    }, deadlineMs);
+    await this.#done;
+    clearTimeout(kill);
+  }
+
+  async #keepAlive(): Promise<void> {
+    const { spec, policy, log } = this.#settings;
+    const stopping = this.#stopping.signal;
+    let history = noHistory;
+    while (!stopping.aborted) {
+      const startedAt = performance.now();
+      const { how, exitCode } = await this.#runOnce();
+      const gone = { pid: null, identity: null, last_end: how };
+      this.#become(stopping.aborted ? 'stopped' : 'restarting', gone);
+      if (stopping.aborted) break;
+      const end = afterEnd(history, { startedAt, endedAt: performance.now(), exitCode }, policy);
+      history = end.history;
+      if (end.verdict.kind === 'give_up') {
+        const { why } = end.verdict;
+        log.fatal({ service: spec.name, last_end: how, why }, 'given up; `ravenhelm logs` says more');
+        this.#become('given_up');
+        return;
+      }
+      const { afterMs } = end.verdict;
+      log.warn({ service: spec.name, ended: how, restart_in_ms: afterMs }, 'ended; will be started again');
+      await sleep(afterMs, undefined, { signal: stopping }).catch(() => undefined);
+      if (!stopping.aborted) this.#become('starting', { restarts: this.#record.restarts + 1 });
+    }
+    this.#become('stopped');
+  }
+
+  async #runOnce(): Promise<{ how: string; exitCode: number | null }> {
+    const { spec, env, cwd, logDir, log, choosePort } = this.#settings;
+    const port = await choosePort();
+    if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null };
+    const child = withLog(join(logDir, `${spec.name}.log`), (fd) =>
+      spawn(process.execPath, ['--import', leash, spec.main, ...spec.args], {
+        cwd,
+        env: { ...env, HEALTH_PORT: String(port), RAVENHELM_SUPERVISOR_PID: String(process.pid) },
+        // Its log is its own: it never waits for us, and its last words are kept when we are gone.
+        stdio: ['ignore', fd, fd, 'ipc'],
+      }),
+    );
+    const ended = endOf(child);
+    this.#process = child;
+    const pid = child.pid ?? null;
+    this.#become('starting', { pid, health_port: port });
+    log.info({ service: spec.name, service_pid: pid, health_port: port }, 'started');
+    const gone = new AbortController();
+    const watching = this.#watchHealth(child, port, gone.signal);
+    const end = await ended;
+    gone.abort();
+    await watching;
+    this.#process = null;
+    return end;
+  }
+
+  async #watchHealth(child: ChildProcess, port: number, gone: AbortSignal): Promise<void> {
+    const { watch, log, spec } = this.#settings;
+    if (child.pid !== undefined) {
+      this.#become(this.#record.state, { identity: await identityOf(child.pid) });
+    }
+    let heard: number | null = null;
+    const startedAt = performance.now();
+    while (!gone.aborted) {
+      const vitals = await probe(port);
+      if (gone.aborted) return;
+      const now = performance.now();
+      if (vitals !== 'silent') heard = now;
+      const state: ServiceState = vitals === 'ready' ? 'ready' : 'starting';
+      if (state !== this.#record.state) this.#become(state);
+      const silentFor = now - (heard ?? startedAt);
+      if (silentFor > (heard === null ? watch.startMs : watch.silentMs)) {
+        log.error({ service: spec.name, silent_ms: Math.round(silentFor) }, 'says nothing; killed');
+        child.kill('SIGKILL');
+        return;
+      }
+      const pause = state === 'ready' ? watch.readyEveryMs : watch.startingEveryMs;
+      await sleep(pause, undefined, { signal: gone }).catch(() => undefined);
+    }
+  }
+
+  #become(state: ServiceState, change: Partial<ServiceRecord> = {}): void {
+    const since = state === this.#record.state ? this.#record.since : Date.now();
+    this.#record = { ...this.#record, ...change, state, since };
+    this.#settings.changed();
+  }
+}
+
+function endOf(child: ChildProcess): Promise<{ how: string; exitCode: number | null }> {
+  return new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ how: signal ?? `exit code ${exitCode}`, exitCode }));
+    child.once('error', (error) => resolve({ how: error.message, exitCode: null }));
+  });
+}

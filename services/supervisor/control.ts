@@ -1,0 +1,175 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '#chassis/failures.ts';
+import { withLock } from '#local/lock.ts';
+import { identityOf } from '#local/processes.ts';
+import { withLog } from './log-file.ts';
+import type { Counts } from './services.ts';
+import { readSupervisorFile, type SupervisorRecord } from './state-file.ts';
+
+export interface StartSettings {
+  readonly dir: string;
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly counts: Counts;
+  readonly firstPort: number;
+  readonly signal: AbortSignal;
+}
+
+/** How a service is told to people and scripts; `orphaned` is one whose supervisor is gone. */
+export interface ServiceStatus {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly state: string;
+  readonly restarts: number;
+}
+
+export type Started = 'started' | 'restarted' | 'already_running';
+
+const writtenWithinMs = 15_000;
+/** Longer than the supervisor itself gives its services. */
+const stopWithinMs = 45_000;
+
+/**
+ * Starts the supervisor detached, or finds it running. One that was started for other addresses, another namespace
+ * or other numbers of services is stopped first; so is what a dead one has left behind.
+ */
+export async function startSupervisor(to: StartSettings): Promise<Started> {
+  const settings = settingsOf(to);
+  return withLock(to.dir, to.signal, async () => {
+    const found = await readSupervisorFile(to.dir);
+    const runs = found !== null && (await isRunning(found));
+    if (runs && found.settings === settings) return 'already_running';
+    if (found !== null) await end(found, to.signal);
+    await launch(to, settings);
+    return runs ? 'restarted' : 'started';
+  });
+}
+
+/** Stops the supervisor and all its services; false when there was nothing to stop. */
+export async function stopSupervisor(dir: string, signal: AbortSignal): Promise<boolean> {
+  return withLock(dir, signal, async () => {
+    const found = await readSupervisorFile(dir);
+    return found === null ? false : end(found, signal);
+  });
+}
+
+/** The services as the supervisor sees them, or as it left them. Empty when it has never run here. */
+export async function serviceStates(dir: string): Promise<readonly ServiceStatus[]> {
+  const found = await readSupervisorFile(dir);
+  if (found === null) return [];
+  const supervised = await isRunning(found);
+  return Promise.all(
+    found.services.map(async ({ name, pid, identity, state, restarts }) => {
+      if (supervised) return { name, pid, state, restarts };
+      const lives = pid !== null && identity !== null && (await identityOf(pid)) === identity;
+      return { name, pid: lives ? pid : null, state: lives ? 'orphaned' : 'stopped', restarts };
+    }),
+  );
+}
+
+export async function supervisorRuns(dir: string): Promise<boolean> {
+  const found = await readSupervisorFile(dir);
+  return found !== null && isRunning(found);
+}
+
+/** What was asked for when this was started, as far as the services depend on it. No secret in it. */
+function settingsOf({ env, counts }: StartSettings): string {
+  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_PREFIX = 'ravenhelm' } = env;
+  return JSON.stringify({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_PREFIX, ...counts });
+}
+
+/** The numbers of services that run, when a supervisor does. */
+export async function runningCounts(dir: string): Promise<Partial<Counts>> {
+  const found = await readSupervisorFile(dir);
+  if (found === null || !(await isRunning(found))) return {};
+  const count = (kind: string) =>
+    found.services.filter(({ name }) => name === kind || name.startsWith(`${kind}-`)).length;
+  return { orchestrator: count('orchestrator'), worker: count('worker'), projector: count('projector') };
+}
+
+async function launch(to: StartSettings, settings: string): Promise<void> {
+  const log = join(to.dir, 'logs', 'supervisor.log');
+  const { orchestrator, worker, projector } = to.counts;
+  const args = [
+    join(import.meta.dirname, 'main.ts'),
+    ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
+    ...[
+      '--orchestrators',
+      String(orchestrator),
+      '--workers',
+      String(worker),
+      '--projectors',
+      String(projector),
+    ],
+  ];
+  const child = withLog(log, (fd) =>
+    spawn(process.execPath, args, { cwd: to.cwd, env: to.env, detached: true, stdio: ['ignore', fd, fd] }),
+  );
+  let over: string | null = null;
+  child.once('exit', (code, signal) => {
+    over = signal ?? `exit code ${code}`;
+  });
+  child.once('error', (error) => {
+    over = error.message;
+  });
+  child.unref();
+  for (
+    const deadline = performance.now() + writtenWithinMs;
+    ;
+    await sleep(50, undefined, { signal: to.signal })
+  ) {
+    if (over !== null || performance.now() > deadline) {
+      child.kill('SIGKILL');
+      const why =
+        over === null ? `did not start within ${writtenWithinMs / 1000} s` : `ended at once (${over})`;
+      throw new Failure('services_not_running', `the supervisor ${why}; its log: ${log}`);
+    }
+    if ((await readSupervisorFile(to.dir))?.pid === child.pid) return;
+  }
+}
+
+async function end(found: SupervisorRecord, signal: AbortSignal): Promise<boolean> {
+  let stopped = await endProcess(found.pid, found.identity, stopWithinMs, signal);
+  // Only a supervisor that was killed leaves anybody behind; these are draining by themselves then.
+  const left = found.services.map(async ({ pid, identity }) =>
+    pid !== null && identity !== null ? endProcess(pid, identity, 15_000, signal) : false,
+  );
+  for (const was of await Promise.all(left)) stopped ||= was;
+  return stopped;
+}
+
+/** SIGTERM, and SIGKILL when the time is over; false when it was gone already. Never touches a process not ours. */
+async function endProcess(
+  pid: number,
+  identity: string,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const lives = async () => (await identityOf(pid)) === identity;
+  if (!(await lives())) return false;
+  for (const [ask, patience] of [
+    ['SIGTERM', withinMs],
+    ['SIGKILL', 5000],
+  ] as const) {
+    send(pid, ask);
+    for (const deadline = performance.now() + patience; performance.now() < deadline; ) {
+      await sleep(50, undefined, { signal });
+      if (!(await lives())) return true;
+    }
+  }
+  throw new Failure('deadline_exceeded', `process ${pid} does not end, not even on SIGKILL`);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function isRunning({ pid, identity }: SupervisorRecord): Promise<boolean> {
+  return (await identityOf(pid)) === identity;
+}

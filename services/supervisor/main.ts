@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+import { openLog } from '#chassis/log.ts';
+import { servicesFor } from './services.ts';
+import { supervise } from './supervisor.ts';
+
+const { values } = parseArgs({
+  options: {
+    dir: { type: 'string' },
+    cwd: { type: 'string' },
+    settings: { type: 'string' },
+    'first-port': { type: 'string' },
+    orchestrators: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '1' },
+    projectors: { type: 'string', default: '1' },
+  },
+});
+const { dir, cwd = process.cwd(), settings = '' } = values;
+if (dir === undefined) throw new Error('expected --dir, where supervisor.json and logs/ are');
+
+const log = openLog('supervisor', process.env['LOG_LEVEL'] ?? 'info');
+const supervisor = await supervise({
+  dir,
+  cwd,
+  settings,
+  env: process.env,
+  log,
+  firstPort: Number(values['first-port'] ?? 18100),
+  services: servicesFor({
+    orchestrator: Number(values.orchestrators),
+    worker: Number(values.workers),
+    projector: Number(values.projectors),
+  }),
+});
+
+let stopping = false;
+const stop = async (signal: string): Promise<void> => {
+  if (stopping) return;
+  stopping = true;
+  log.info({ signal }, 'stopping the services');
+  await supervisor.stop(Number(process.env['RAVENHELM_DRAIN_TIMEOUT_MS'] ?? 10_000) + 5000);
+  log.info('stopped');
+  process.exit(0);
+};
+process.on('SIGTERM', () => void stop('SIGTERM'));
+process.on('SIGINT', () => void stop('SIGINT'));

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+
+/** One process to keep alive. */
+export interface ServiceSpec {
+  /** Unique; names its log. */
+  readonly name: string;
+  /** The file that node runs, and its arguments. */
+  readonly main: string;
+  readonly args: readonly string[];
+}
+
+export type ServiceKind = 'orchestrator' | 'worker' | 'projector';
+export type Counts = Readonly<Record<ServiceKind, number>>;
+
+const services = join(import.meta.dirname, '..');
+
+/** What runs on one machine, and how many of each unless told otherwise. A new service is a line here. */
+const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; readonly count: number }>> = {
+  orchestrator: { args: [], count: 1 },
+  worker: { args: ['--roles', 'all'], count: 1 },
+  projector: { args: [], count: 1 },
+};
+
+const kinds = Object.keys(table) as ServiceKind[];
+
+export function countsOf(wanted: Partial<Counts>): Counts {
+  const counts = kinds.map((kind) => [kind, wanted[kind] ?? table[kind].count] as const);
+  return Object.fromEntries(counts) as Record<ServiceKind, number>;
+}
+
+/** The first of a kind has its plain name, so that names stay when there are more: `worker`, `worker-2`, `worker-3`. */
+export function servicesFor(counts: Counts): ServiceSpec[] {
+  return kinds.flatMap((kind) =>
+    Array.from({ length: counts[kind] }, (_, number) => ({
+      name: number === 0 ? kind : `${kind}-${number + 1}`,
+      main: join(services, kind, 'main.ts'),
+      args: table[kind].args,
+    })),
+  );
+}
