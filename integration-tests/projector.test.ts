@@ -30,9 +30,15 @@ before(() => {
 interface Space extends Namespace {
   readonly database: Database;
   readonly schema: string;
+  /** Stopped before the topics go. */
+  readonly started: Started[];
 }
 
 async function openSpace(t: TestContext): Promise<Space> {
+  const started: Started[] = [];
+  t.after(async () => {
+    for (const projector of started) await projector.stop();
+  });
   const namespace = await openNamespace(t, { roles: ['role_0'], partitions: 2 });
   const schema = schemaName(namespace.prefix);
   const database = openDatabase({ url, application: 'projector test' });
@@ -41,7 +47,7 @@ async function openSpace(t: TestContext): Promise<Space> {
     await database.close();
   });
   t.diagnostic(`seed ${seed}`);
-  return { ...namespace, database, schema };
+  return { ...namespace, database, schema, started };
 }
 
 interface Started {
@@ -51,7 +57,7 @@ interface Started {
 }
 
 /** A projector in this process, as `startProjector` makes it, through any address of the database. */
-async function startHere(t: TestContext, space: Space, address = url): Promise<Started> {
+async function startHere(space: Space, address = url): Promise<Started> {
   const { context, prefix, schema } = space;
   const { kafka, admin, codec, topics, log, config } = context;
   const database = openDatabase({ url: address, application: 'projector here', statementMs: 5000 });
@@ -63,13 +69,20 @@ async function startHere(t: TestContext, space: Space, address = url): Promise<S
     handler: new Projection({ database, url: address, schema, topics, codec }),
     sessionTimeoutMs: config.RAVENHELM_SESSION_TIMEOUT_MS,
   });
-  let stopped: Promise<void> | null = null;
-  const stop = () => {
-    stopped ??= follower.stop().then(() => database.close());
-    return stopped;
+  const projector = {
+    ...{ follower, crashes },
+    stop: once(() => follower.stop(5000).then(() => database.close())),
   };
-  t.after(stop);
-  return { follower, crashes, stop };
+  space.started.push(projector);
+  return projector;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | null = null;
+  return () => {
+    done ??= work();
+    return done;
+  };
 }
 
 /** The facts of all missions, each mission's in order, the missions mixed. */
@@ -236,21 +249,24 @@ test('killed again and again, two at once: each fact makes one row', { timeout: 
   const space = await openSpace(t);
   const missions = sampleLedger(space.context.codec, 120, seed);
   const records = mixed(missions);
-  let produced = false;
-  const producing = produce(space, records).then(() => {
-    produced = true;
-  });
-  for (let kill = 0; kill < 4; kill += 1) {
+  const rounds = 4;
+  const share = Math.floor(records.length / rounds);
+  for (let round = 0; round < rounds; round += 1) {
+    const from = round * share;
+    const producing = produce(
+      space,
+      records.slice(from, round === rounds - 1 ? records.length : from + share),
+    );
     const projectors = await Promise.all([
       space.start('projector', { wait: false }),
       space.start('projector', { wait: false }),
     ]);
-    await sleep(1200 + kill * 300);
+    // In the middle of its work, and not at the same place each time.
+    await until(async () => (await count(space, 'timeline')) > from, `a fact of round ${round}`);
+    await sleep(round * 15);
     for (const projector of projectors) projector.signal('SIGKILL');
-    await Promise.all(projectors.map(({ exited }) => exited));
+    await Promise.all([producing, ...projectors.map(({ exited }) => exited)]);
   }
-  await producing;
-  assert.ok(produced);
   await Promise.all([space.start('projector'), space.start('projector')]);
   await until(async () => (await count(space, 'timeline')) >= records.length, 'all facts', 60_000);
   assert.equal(await count(space, 'timeline'), total(missions));
@@ -291,7 +307,7 @@ test('a rebuild under a running projector: equal tables, no fact twice or lost',
   const missions = sampleLedger(codec, 150, seed);
   const records = mixed(missions);
   const half = Math.floor(records.length / 2);
-  const projector = await startHere(t, space);
+  const projector = await startHere(space);
   await produce(space, records.slice(0, half));
   await until(async () => (await count(space, 'timeline')) === half, 'the first half');
   const tableOf = async () =>
@@ -365,7 +381,7 @@ test('what cannot be folded is written down and passed over', { timeout: 60_000 
     topics.coordination,
     values.map((value) => ({ key, value })),
   );
-  await startHere(t, space);
+  await startHere(space);
   await until(async () => (await count(space, 'timeline')) === bytes.length, 'all facts');
   await assertRowsAre(space, [mission]);
   const errors = await openQueries(space.database, space.schema).listErrors();
@@ -424,7 +440,7 @@ test('agents, journals and dead letters', { timeout: 60_000 }, async (t) => {
     { key: 'k', value: dead.message.value, headers: dead.message.headers ?? {} },
   ]);
 
-  await startHere(t, space);
+  const projector = await startHere(space);
   const queries = openQueries(space.database, space.schema);
   await until(async () => (await count(space, 'dead_letters')) === 1, 'the dead letter');
   await until(async () => (await count(space, 'steps')) === 2, 'the steps');
@@ -445,6 +461,17 @@ test('agents, journals and dead letters', { timeout: 60_000 }, async (t) => {
     [topics.reports, 1, 7, 'undecodable', 'orchestrator', 4],
   );
   assert.equal(letter?.failed_at?.getTime(), 1_790_000_001_000);
+
+  // A rebuild needs no projector, and not even tables to replace.
+  await projector.stop();
+  const hashes = await hashesOf(space);
+  const { kafka, admin, log } = space.context;
+  const settings = { kafka, admin, codec, topics, log, prefix: space.prefix, url };
+  for (const drop of [false, true]) {
+    if (drop) await space.database.query(`drop schema ${quoted(space.schema)} cascade`);
+    await rebuild({ ...settings, signal: AbortSignal.timeout(30_000) });
+    assert.deepEqual(await hashesOf(space), hashes);
+  }
 });
 
 test('an outage of the database is waited out, in the group', { timeout: 90_000 }, async (t) => {
@@ -453,7 +480,7 @@ test('an outage of the database is waited out, in the group', { timeout: 90_000 
   const records = mixed(missions);
   const half = Math.floor(records.length / 2);
   const proxy = await openProxy(t, url);
-  const projector = await startHere(t, space, proxy.url);
+  const projector = await startHere(space, proxy.url);
   await produce(space, records.slice(0, half));
   await until(async () => (await count(space, 'timeline')) === half, 'the first half');
   assert.equal(projector.follower.ready(), true);

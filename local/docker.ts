@@ -85,7 +85,7 @@ export async function upDocker(o: DockerOptions, before: StackState | null): Pro
     processes: {},
     // The password is the one in docker-compose.yml: the port is on loopback only.
     database: `postgres://ravenhelm:ravenhelm@127.0.0.1:${ports.postgres}/ravenhelm`,
-    postgresPlace: null,
+    postgresPlace: before?.postgresPlace ?? null,
   };
   await writeState(o.dir, state);
   try {

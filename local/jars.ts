@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '#chassis/failures.ts';
+import { withLock } from './lock.ts';
 import { downloadSize, transferCounter } from './maven-progress.ts';
 import type { Report } from './progress.ts';
 import { lastLines } from './ready.ts';
@@ -28,8 +29,8 @@ export async function jarsAreThere(dir: string): Promise<boolean> {
 }
 
 /**
- * Fetches Kafka and the registry with Maven into `dir`, unless they are there. What is fetched becomes visible whole:
- * it is collected beside `dir` and renamed, so two processes may do so at once.
+ * Fetches Kafka and the registry with Maven into `dir`, unless they are there. One process fetches, others wait for it;
+ * what is fetched is collected beside `dir` and renamed, so it is there whole or not at all.
  */
 export async function fetchJars(o: {
   dir: string;
@@ -39,16 +40,17 @@ export async function fetchJars(o: {
   report: Report;
 }): Promise<Jars> {
   if (!(await jarsAreThere(o.dir))) {
-    o.report({ step: 'download', state: 'start', done: 0, total: downloadSize, unit: 'bytes' });
-    const draft = `${o.dir}.${process.pid}.${crypto.randomUUID().slice(0, 8)}`;
+    const total = downloadSize;
+    o.report({ step: 'download', state: 'start', done: 0, total, unit: 'bytes' });
     try {
-      await runMaven(draft, o);
-      await writeFile(join(draft, 'complete'), await hashOfPom());
-      await put(draft, o.dir);
-    } finally {
-      await rm(draft, { recursive: true, force: true });
+      await withLock(`${o.dir}.lock`, o.signal, async () => {
+        if (!(await jarsAreThere(o.dir))) await fetchInto(o);
+      });
+    } catch (error) {
+      o.report({ step: 'download', state: 'failed' });
+      throw error;
     }
-    o.report({ step: 'download', state: 'done', done: downloadSize, total: downloadSize, unit: 'bytes' });
+    o.report({ step: 'download', state: 'done', done: total, total, unit: 'bytes' });
   }
   const registry = join(o.dir, 'registry');
   const runner = (await readdir(registry)).find((name) => name.endsWith('-runner.jar'));
@@ -61,16 +63,17 @@ export async function fetchJars(o: {
   return { kafka: join(o.dir, 'kafka', '*'), registry: join(registry, runner) };
 }
 
-async function put(draft: string, dir: string): Promise<void> {
-  // Jars of another version, perhaps in use by a running process, which keeps its open files.
-  const old = `${draft}.old`;
-  await rename(dir, old).catch(() => {});
+async function fetchInto(o: Parameters<typeof fetchJars>[0]): Promise<void> {
+  const draft = `${o.dir}.new`;
   try {
-    await rename(draft, dir);
-  } catch (error) {
-    if (!(await jarsAreThere(dir))) throw error;
+    await rm(draft, { recursive: true, force: true });
+    await runMaven(draft, o);
+    await writeFile(join(draft, 'complete'), await hashOfPom());
+    // Jars of another version may be in use by a running process, which keeps the files that it has open.
+    await rm(o.dir, { recursive: true, force: true });
+    await rename(draft, o.dir);
   } finally {
-    await rm(old, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true });
   }
 }
 

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
-import { apicurioCommand, frontCommand, setGlobalCompatibility } from './apicurio.ts';
+import { apicurioCommand, confluentPath, frontCommand, setGlobalCompatibility } from './apicurio.ts';
 import { fetchJars } from './jars.ts';
 import { prepareKafka } from './kafka.ts';
 import { logFiles } from './logs.ts';
@@ -59,78 +59,80 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
   // One that fails stops the waiting for the other, so that nothing is started after the clean-up.
   const signal = AbortSignal.any([o.signal, failed.signal]);
   const logs = logFiles(o.dir);
+  // One after the other, so that an older state never replaces a newer one.
+  let saved = Promise.resolve();
+  const save = () => {
+    saved = saved.then(() => writeState(o.dir, state));
+    return saved;
+  };
 
-  const ensure = async (command: Command, probe: Probe): Promise<void> => {
-    const step = command.name === 'apicurio' ? 'registry' : command.name;
-    const begin = performance.now();
+  const ensure = async (command: Command, probe: Probe): Promise<boolean> => {
     const running = state.processes[command.name];
     let ended: Promise<string> | undefined;
     if (running === undefined || running.settings !== settingsOf(command) || !(await isRunning(running))) {
       if (running !== undefined) await stop(running, endings[command.name]);
       signal.throwIfAborted();
-      o.report({ step, state: 'start' });
       const launched = await launch(command);
       started.push(command.name);
       state.processes[command.name] = launched.record;
       ended = launched.ended;
-      await writeState(o.dir, state);
+      await save();
     }
-    const deadline = deadlines[command.name];
-    await untilReady({
-      step,
-      probe,
-      deadline,
-      ...(ended && { ended }),
-      log: command.log,
-      signal,
-      report: o.report,
-    });
-    const took = `${((performance.now() - begin) / 1000).toFixed(1)} s`;
-    if (command.name !== 'apicurio') o.report({ step, state: 'done', note: ended ? took : 'was running' });
+    const step = command.name === 'apicurio' ? 'registry' : command.name;
+    const wait = { step, probe, deadline: deadlines[command.name], log: command.log, signal } as const;
+    await untilReady({ ...wait, ...(ended && { ended }), report: o.report });
+    return ended !== undefined;
+  };
+
+  /** `work` says whether it had to start anything. */
+  const telling = async (step: 'kafka' | 'postgres' | 'registry', work: () => Promise<boolean>) => {
+    const begin = performance.now();
+    o.report({ step, state: 'start' });
+    try {
+      const anew = await work();
+      const took = `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+      o.report({ step, state: 'done', note: anew ? `started in ${took}` : 'was running' });
+    } catch (error) {
+      o.report({ step, state: 'failed' });
+      throw error;
+    }
   };
 
   const postgres = async () => {
-    const log = logs.postgres;
-    const prepared = await preparePostgres({
-      dir: o.dir,
-      port: state.ports.postgres,
-      log,
-      place: state.postgresPlace,
-      env: o.env,
-      signal,
-    });
-    if (prepared.place !== null && prepared.place !== state.postgresPlace) {
-      const note = `PostgreSQL cannot reach ${o.dir} as another user than root: its files are in ${prepared.place}`;
+    const { dir, env } = o;
+    const port = state.ports.postgres;
+    const placed = async (place: string) => {
+      state.postgresPlace = place;
+      await save();
+      const note = `PostgreSQL cannot reach ${dir} as another user than root: its files are in ${place}`;
       o.report({ step: 'postgres', state: 'progress', note });
-    }
-    state.postgresPlace = prepared.place;
+    };
+    const place = state.postgresPlace;
+    const prepared = await preparePostgres({ dir, port, log: logs.postgres, place, placed, env, signal });
     state.database = prepared.url;
-    await ensure(prepared.command, databaseProbe(maintenance(prepared.url)));
+    const anew = await ensure(prepared.command, databaseProbe(maintenance(prepared.url)));
     await makeDatabase(prepared.url, signal);
+    return anew;
   };
 
   const kafkaAndRegistry = async () => {
-    const jars = await fetchJars({
-      dir: o.jars,
-      log: join(o.dir, 'logs', 'maven.log'),
-      env: o.env,
-      signal,
-      report: o.report,
-    });
     const { dir, java, env } = o;
     const { ports } = state;
-    await ensure(
-      await prepareKafka({ dir, java, classPath: jars.kafka, ports, log: logs.kafka, env, signal }),
-      kafkaProbe(`127.0.0.1:${ports.kafka}`),
-    );
-    const registry = { dir, java, jar: jars.registry, ports, logs, env };
-    const front = `http://127.0.0.1:${ports.registry}`;
-    await ensure(
-      apicurioCommand(registry),
-      registryProbe(`http://127.0.0.1:${ports.apicurio}/apis/ccompat/v7`),
-    );
-    await ensure(frontCommand(registry), registryProbe(front));
-    await setGlobalCompatibility(front, signal);
+    const maven = join(dir, 'logs', 'maven.log');
+    const jars = await fetchJars({ dir: o.jars, log: maven, env, signal, report: o.report });
+    await telling('kafka', async () => {
+      const kafka = { dir, java, classPath: jars.kafka, ports, log: logs.kafka, env, signal };
+      return ensure(await prepareKafka(kafka), kafkaProbe(`127.0.0.1:${ports.kafka}`));
+    });
+    await telling('registry', async () => {
+      const registry = { dir, java, jar: jars.registry, ports, logs, env };
+      const apicurio = `http://127.0.0.1:${ports.apicurio}${confluentPath}`;
+      const front = `http://127.0.0.1:${ports.registry}`;
+      const registryAnew = await ensure(apicurioCommand(registry), registryProbe(apicurio));
+      const frontAnew = await ensure(frontCommand(registry), registryProbe(front));
+      await setGlobalCompatibility(front, signal);
+      return registryAnew || frontAnew;
+    });
   };
 
   const failing = <T>(work: Promise<T>): Promise<T> =>
@@ -138,14 +140,17 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
       failed.abort(error);
       throw error;
     });
-  const outcomes = await Promise.allSettled([failing(postgres()), failing(kafkaAndRegistry())]);
+  const outcomes = await Promise.allSettled([
+    failing(telling('postgres', postgres)),
+    failing(kafkaAndRegistry()),
+  ]);
   if (outcomes.some((outcome) => outcome.status === 'rejected')) {
     await stopThese(o.dir, state, started);
     o.signal.throwIfAborted();
     // The first to fail; the other one only followed.
     throw failed.signal.reason;
   }
-  await writeState(o.dir, state);
+  await save();
   return state;
 }
 
@@ -193,11 +198,12 @@ async function stopThese(dir: string, state: StackState, names: ComponentName[])
   for (const outcome of [...first, ...then]) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
-/** Deletes what the stack holds; the jars and the logs stay. Only for a stack that is down. */
+/** Deletes what the stack holds, and that it ever was; the jars and the logs stay. Only for a stack that is down. */
 export async function deleteData(dir: string, state: StackState): Promise<void> {
   if (state.postgresPlace !== null) await removePlace(state.postgresPlace);
   await rm(join(dir, 'data'), { recursive: true, force: true });
   await rm(join(dir, 'kafka.properties'), { force: true });
+  await rm(join(dir, 'stack.json'), { force: true });
 }
 
 async function removePlace(place: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { link, mkdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
 import { identityOf } from './processes.ts';
@@ -8,12 +8,11 @@ import { identityOf } from './processes.ts';
 const longestWait = 20 * 60_000;
 
 /**
- * Runs `work` while no other process does so for this directory. A lock whose holder has died is taken over.
+ * Runs `work` while no other process does so under this file. A lock whose holder has died is taken over.
  * Throws `deadline_exceeded` after 20 minutes, and the signal's reason on abort.
  */
-export async function withLock<T>(dir: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  await mkdir(dir, { recursive: true });
-  const path = join(dir, 'lock');
+export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
   const mine = `${process.pid} ${await identityOf(process.pid)} ${crypto.randomUUID()}`;
   await take(path, mine, signal);
   try {

@@ -35,6 +35,8 @@ export interface PostgresOptions {
   log: string;
   /** Where an earlier start had to put the files, because they could not be below `dir`. */
   place: string | null;
+  /** Called, before anything is in it, with a folder outside `dir` that was made, to be remembered. */
+  placed: (place: string) => Promise<void>;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
 }
@@ -43,8 +45,6 @@ export interface PreparedPostgres {
   command: Command;
   /** Secret: it holds the password. */
   url: string;
-  /** A folder outside `dir`, ours, to be remembered and removed with the data; null when all is below `dir`. */
-  place: string | null;
 }
 
 /**
@@ -55,11 +55,11 @@ export async function preparePostgres(o: PostgresOptions): Promise<PreparedPostg
   const env = plainEnvironment(o.env);
   const account = userInfo().uid === 0 ? await unprivileged(o.signal) : null;
   const home = await findHome(o, account);
-  const binaries = await usableBinaries(home.path, account, o.signal);
+  const binaries = await usableBinaries(home, account, o.signal);
   const password = await readOrMakePassword(o.dir);
-  const cluster = join(home.path, 'cluster');
+  const cluster = join(home, 'cluster');
   if (!(await exists(join(cluster, 'PG_VERSION')))) {
-    await makeCluster({ binaries, home: home.path, cluster, password, account, env, signal: o.signal });
+    await makeCluster({ binaries, home, cluster, password, account, env, signal: o.signal });
   }
   const flags = {
     listen_addresses: '127.0.0.1',
@@ -76,12 +76,11 @@ export async function preparePostgres(o: PostgresOptions): Promise<PreparedPostg
       file: binaries.postgres,
       args: ['-D', cluster, ...args],
       env: { ...env, LC_MESSAGES: 'C' },
-      cwd: home.path,
+      cwd: home,
       log: o.log,
       account,
     },
     url: databaseUrl(o.port, password, name),
-    place: home.place,
   };
 }
 
@@ -140,9 +139,8 @@ async function makeCluster(o: {
     '--builtin-locale=C.UTF-8',
   ];
   try {
-    const as = o.account ?? {};
     await run(o.binaries.initdb, args, {
-      ...as,
+      ...o.account,
       env: o.env,
       cwd: o.home,
       signal: o.signal,
@@ -179,18 +177,15 @@ async function unprivileged(signal: AbortSignal): Promise<Account> {
 }
 
 /** A folder that the account owns and can reach: below `dir`, else below the system's temporary folder. */
-async function findHome(
-  o: PostgresOptions,
-  account: Account | null,
-): Promise<{ path: string; place: string | null }> {
-  if (o.place !== null && (await exists(o.place))) return { path: o.place, place: o.place };
+async function findHome(o: PostgresOptions, account: Account | null): Promise<string> {
+  if (o.place !== null && (await exists(o.place))) return o.place;
   const usual = join(o.dir, 'data', 'postgres');
   await own(usual, account);
-  if (account === null || (await canReach(usual, account, o.signal))) return { path: usual, place: null };
+  if (account === null || (await canReach(usual, account, o.signal))) return usual;
   const place = await mkdtemp(join(tmpdir(), 'ravenhelm-postgres-'));
+  await o.placed(place);
   await own(place, account);
-  if (await canReach(place, account, o.signal)) return { path: place, place };
-  await rm(place, { recursive: true });
+  if (await canReach(place, account, o.signal)) return place;
   throw new Failure(
     'stack_component_failed',
     `PostgreSQL does not run as root, and user ${account.uid} can reach neither ${usual} nor ${tmpdir()}`,

@@ -50,7 +50,7 @@ export async function launch(command: Command): Promise<Launched> {
       env: command.env,
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
-      ...(command.account ?? {}),
+      ...command.account,
     });
     const ended = endOf(child);
     await spawned(child, command);

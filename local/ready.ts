@@ -30,8 +30,9 @@ export const registryProbe =
     url.pathname = `${url.pathname.replace(/\/$/, '')}/subjects`;
     const response = await fetch(url, { signal, headers });
     const body = await response.text();
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-    if (!Array.isArray(JSON.parse(body))) throw new Error(`${url} did not answer with a list of subjects`);
+    if (!response.ok) throw new Error(`${url.href} answered ${response.status}`);
+    if (!Array.isArray(JSON.parse(body)))
+      throw new Error(`${url.href} did not answer with a list of subjects`);
   };
 
 export const databaseProbe =
@@ -83,9 +84,9 @@ export interface Wait {
  */
 export async function untilReady(wait: Wait): Promise<void> {
   const begin = performance.now();
-  let end: string | null = null;
-  wait.ended?.then((how) => {
-    end = how;
+  const end: { how?: string } = {};
+  void wait.ended?.then((how) => {
+    end.how = how;
   });
   let told = 0;
   for (;;) {
@@ -99,7 +100,7 @@ export async function untilReady(wait: Wait): Promise<void> {
       wait.signal.throwIfAborted();
       cause = error;
     }
-    if (end !== null) throw await notReady(wait, `ended (${end}) before it was ready`, cause);
+    if (end.how !== undefined) throw await notReady(wait, `ended (${end.how}) before it was ready`, cause);
     const waited = performance.now() - begin;
     if (waited > wait.deadline) {
       throw await notReady(wait, `is not ready after ${wait.deadline / 1000} s (${words(cause)})`, cause);

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
 import { addressOf, checkAnswers, givenAddress, type StackAddress } from './address.ts';
 import { dockerAnswers, downDocker, upDocker } from './docker.ts';
@@ -8,7 +8,7 @@ import { deleteData, downJvm, upJvm } from './jvm.ts';
 import { withLock } from './lock.ts';
 import { isRunning } from './processes.ts';
 import type { Progress } from './progress.ts';
-import { componentNames, readState, type StackState, writeState } from './state.ts';
+import { componentNames, readState, type StackState } from './state.ts';
 
 export type { StackAddress } from './address.ts';
 export type { Progress } from './progress.ts';
@@ -45,12 +45,15 @@ export async function up(options: StackOptions): Promise<StackAddress> {
   }
   const dir = resolve(options.dir);
   const jars = resolve(options.jars ?? `${dir}/jars`);
-  return withLock(dir, signal, async () => {
+  return withLock(join(dir, 'lock'), signal, async () => {
     const before = await readState(dir);
     const way = await findWay(before, options.kind, jars, env, signal);
     if (before !== null && before.kind !== way.kind) {
-      const note = `the data of the ${before.kind} stack stay where they are, but are not used now`;
+      const note = `the ${before.kind} stack is stopped; its data stay where they are, but are not used now`;
       report({ step: way.kind === 'docker' ? 'docker' : 'kafka', state: 'progress', note });
+      if (before.kind === 'jvm') await downJvm(dir, before);
+      // Without an engine there is nothing to stop.
+      else await downDocker(dir, env, before, false).catch(() => {});
     }
     const o = { dir, ports, env, signal, report };
     switch (way.kind) {
@@ -113,14 +116,12 @@ export async function down(options: {
   env?: NodeJS.ProcessEnv;
 }): Promise<void> {
   const dir = resolve(options.dir);
-  await withLock(dir, options.signal, async () => {
+  await withLock(join(dir, 'lock'), options.signal, async () => {
     const state = await readState(dir);
     if (state === null) return;
     if (state.kind === 'docker') await downDocker(dir, options.env ?? process.env, state, options.volumes);
     await downJvm(dir, state);
-    if (!options.volumes) return;
-    await deleteData(dir, state);
-    await writeState(dir, { ...state, postgresPlace: null });
+    if (options.volumes) await deleteData(dir, state);
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
@@ -52,7 +52,7 @@ test('a file that is no state is refused, without its content', async () => {
 const { signal } = new AbortController();
 
 test('one at a time works on a directory', async () => {
-  const lock = join(dir, 'one');
+  const lock = join(dir, 'one', 'lock');
   let inside = 0;
   let most = 0;
   let runs = 0;
@@ -66,20 +66,20 @@ test('one at a time works on a directory', async () => {
     });
   await Promise.all(Array.from({ length: 6 }, work));
   assert.deepEqual({ most, runs }, { most: 1, runs: 6 });
-  assert.deepEqual(await readdir(lock), []);
+  assert.deepEqual(await readdir(dirname(lock)), []);
 });
 
 test('the lock of a process that has died is taken over', async () => {
-  const lock = join(dir, 'dead');
+  const lock = join(dir, 'dead', 'lock');
   await withLock(lock, signal, async () => {
-    await writeFile(join(lock, 'lock'), `${2 ** 30} gone 1`);
+    await writeFile(lock, `${2 ** 30} gone 1`);
     assert.equal(await withLock(lock, signal, async () => 'taken over'), 'taken over');
   });
-  assert.deepEqual(await readdir(lock), []);
+  assert.deepEqual(await readdir(dirname(lock)), []);
 });
 
 test('waiting for a lock ends on abort, and what failed gives it back', async () => {
-  const lock = join(dir, 'waiting');
+  const lock = join(dir, 'waiting', 'lock');
   await withLock(lock, signal, async () => {
     const waiting = withLock(lock, AbortSignal.timeout(30), async () => 'never');
     await assert.rejects(waiting);

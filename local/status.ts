@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { addressOf, givenAddress, type StackAddress } from './address.ts';
+import { confluentPath } from './apicurio.ts';
 import { services } from './docker.ts';
 import { logFiles } from './logs.ts';
 import { isRunning } from './processes.ts';
@@ -77,7 +78,7 @@ function partsOf(address: StackAddress, state: StackState | null): Part[] {
     },
   };
   if (state?.kind === 'jvm') {
-    const url = `http://127.0.0.1:${state.ports.apicurio}/apis/ccompat/v7`;
+    const url = `http://127.0.0.1:${state.ports.apicurio}${confluentPath}`;
     parts.apicurio = { name: 'apicurio', address: url, probe: registryProbe(url) };
   }
   return componentNames.map((name) => parts[name]).filter((part) => part !== null);

@@ -84,6 +84,20 @@ describe('codec', () => {
     assert.deepStrictEqual(entryOf('TaskCompleted').type.fromBuffer(bytes.subarray(5)), completed);
   });
 
+  it('reads what rpk makes of one line of JSON', () => {
+    // Written by both Avro libraries that versions of rpk use, from {"brief":"Deploy the platform"}.
+    const body =
+      '00226d697373696f6e5f7375626d69747465640c706572736f6e186f7263686573747261746f72000200000200000026' +
+      '4465706c6f792074686520706c6174666f726d000000000000126661696c5f666173740000000000';
+    const header = Buffer.alloc(headerLength);
+    header.writeInt32BE(numberedIds().get('ravenhelm.MissionCommand') ?? 0, 1);
+    const { name, value } = codec.decode(Buffer.concat([header, Buffer.from(body, 'hex')]));
+    assert.ok(name === 'MissionCommand');
+    assert.equal(value.brief, 'Deploy the platform');
+    assert.equal(value.event_type, 'mission_submitted');
+    assert.deepEqual([value.version, value.priority, value.on_failure], [1, 'normal', 'fail_fast']);
+  });
+
   it('encodes records larger than its scratch buffer', () => {
     for (const length of [65_000, 65_536, 66_000, 900_000]) {
       const event = { ...completed, payload: { ...completed.payload, result: 'ö'.repeat(length) } };

@@ -64,7 +64,7 @@ function oneSided(
   reason: string,
 ): Difference[] {
   return one.fields
-    .filter(({ name, defaultValue }) => other.field(name) === undefined && defaultValue() === undefined)
+    .filter((own) => other.field(own.name) === undefined && own.defaultValue() === undefined)
     .map(({ name }) => ({ field: `${field}.${name}`, reason }));
 }
 

@@ -48,12 +48,11 @@ export async function registerAll(options: RegisterOptions): Promise<RegisteredS
 
   let done = 0;
   return withClient(http, signal, (client) =>
-    inTurns(plans, async ({ entry, subject, found }) => {
+    inTurns(plans, async ({ entry, subject, level, found }) => {
       const registered = found ?? (await register(client, subject, entry, signal));
-      // A subject that came without a level of its own follows the registry's default: not strict enough.
-      if ((await http.compatibilityOf(subject, signal)) !== compatibility) {
-        await http.setCompatibility(subject, compatibility, signal);
-      }
+      // A subject without a level of its own follows the registry's default: not strict enough. Of a new one the
+      // client has set it.
+      if (found !== null && level === null) await http.setCompatibility(subject, compatibility, signal);
       progress?.({ subject, done: ++done, total: plans.length });
       return { subject, id: registered.id, outcome: found === null ? 'registered' : 'unchanged' };
     }),

@@ -14,6 +14,7 @@ const fetchBytes = 64 * 1024;
 const stallMs = 60_000;
 const outageMs = 10 * 60_000;
 const longestPauseMs = 5000;
+const calmMs = 2 * 60_000;
 /** What is waited for instead of crashing. */
 const outages: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'database_unavailable',
@@ -72,7 +73,8 @@ export interface Follower {
   ready(): boolean;
   /** The next offset to be read, past control records too, of `topic/partition`; null before it is known. */
   position(topic: string, partition: number): number | null;
-  stop(): Promise<void>;
+  /** Ends the batch in hand; leaves the group, at the deadline at the latest. */
+  stop(deadlineMs: number): Promise<void>;
 }
 
 /** A partition of a topic, while it is ours. */
@@ -94,7 +96,8 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
   /** Counts joins and outages: what belongs to an older one does not count any more. */
   let turn = 0;
   let failures = 0;
-  let failingSince: number | null = null;
+  let failingSince = 0;
+  let failedAt = Number.NEGATIVE_INFINITY;
   let fetchedAt = performance.now();
 
   const consumer = kafka.consumer({
@@ -149,6 +152,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
           consumer.seek({ topic: slot.topic, partition: slot.partition, offset: String(position) });
           consumer.resume(place(slot));
         }
+        if (failures > 0) log.info({ group: groupId, failures }, 'going on');
         return;
       } catch (error) {
         if (!current()) return;
@@ -199,10 +203,16 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
 
   /** False when the process has to end. */
   function waitOut(failure: Failure): boolean {
+    const now = performance.now();
+    // Nothing failed for so long: this is another outage.
+    if (now - failedAt > calmMs) {
+      failures = 0;
+      failingSince = now;
+    }
     failures += 1;
-    failingSince ??= performance.now();
+    failedAt = now;
     const broker = failure.code === 'broker_unavailable';
-    const lasting = performance.now() - failingSince > outageMs;
+    const lasting = now - failingSince > outageMs;
     if ((!broker && !outages.has(failure.code)) || lasting) {
       crash(failure);
       return false;
@@ -237,7 +247,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
         const next = await handler.handle(part);
         if (mine !== turn) return;
         failures = 0;
-        failingSince = null;
+        failedAt = Number.NEGATIVE_INFINITY;
         if (next === null) {
           consumer.pause(place(slot));
           slot.position = part.next;
@@ -286,11 +296,16 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
 
   /** For people and their tools only, as in any other consumer of ours. */
   const told = new Map<string, number>();
-  async function commitOffsets(): Promise<void> {
-    const changed = [...slots].flatMap(([name, slot]) =>
-      slot.position !== null && told.get(name) !== slot.position
-        ? [{ name, topic: slot.topic, partition: slot.partition, position: slot.position }]
-        : [],
+  let telling: Promise<void> | null = null;
+  function commitOffsets(): Promise<void> {
+    telling ??= commitOnce().finally(() => {
+      telling = null;
+    });
+    return telling;
+  }
+  async function commitOnce(): Promise<void> {
+    const changed = [...slots].flatMap(([name, { topic, partition, position }]) =>
+      position !== null && told.get(name) !== position ? [{ name, topic, partition, position }] : [],
     );
     if (changed.length === 0) return;
     try {
@@ -319,13 +334,17 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
   return {
     ready: () => joined && [...slots.values()].every((slot) => slot.position !== null),
     position: (topic, partition) => slotOf(topic, partition)?.position ?? null,
-    async stop() {
+    async stop(deadlineMs) {
       stopping.abort();
       clearInterval(offsetsTimer);
       clearInterval(watchdog);
-      if (settings.deleteGroup !== true) await commitOffsets();
-      await consumer.disconnect();
-      if (settings.deleteGroup === true) await admin.deleteGroups([groupId]).catch(() => undefined);
+      const leave = async () => {
+        if (settings.deleteGroup !== true) await commitOffsets();
+        await consumer.disconnect();
+        if (settings.deleteGroup === true) await admin.deleteGroups([groupId]).catch(() => undefined);
+      };
+      // Nothing is lost by not waiting: the positions that count are the handler's.
+      await Promise.race([leave(), sleep(deadlineMs, undefined, { ref: false })]);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { Kafka, type logCreator, logLevel } from 'kafkajs';
+import { type ISocketFactory, Kafka, type logCreator, logLevel } from 'kafkajs';
 import type { Logger } from './log.ts';
 
 /** Everything about kafkajs that is set once, for every client that Ravenhelm opens. */
@@ -6,10 +6,13 @@ export interface KafkaSettings {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly log: Logger;
+  /** How connections are opened; tests put a network that loses answers here. */
+  readonly socketFactory?: ISocketFactory;
 }
 
-export function connectKafka({ brokers, clientId, log }: KafkaSettings): Kafka {
+export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSettings): Kafka {
   return new Kafka({
+    ...(socketFactory === undefined ? {} : { socketFactory }),
     brokers: [...brokers],
     clientId,
     connectionTimeout: 3000,

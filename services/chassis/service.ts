@@ -7,7 +7,7 @@ import { type Consumer, startConsumer } from './consumer.ts';
 import { asFailure, Failure } from './failures.ts';
 import { type HealthServer, startHealthServer } from './health.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { connectKafka, silenceKafkajsWarnings } from './kafka.ts';
+import { connectKafka, type KafkaSettings, silenceKafkajsWarnings } from './kafka.ts';
 import { type Logger, openLog } from './log.ts';
 import type { Processor } from './processor.ts';
 import { openPublisher, type Publisher } from './publisher.ts';
@@ -126,11 +126,12 @@ export async function openContext(
   config: Config,
   log: Logger,
   crash: (failure: Failure) => void,
+  network: Pick<KafkaSettings, 'socketFactory'> = {},
 ): Promise<ServiceContext> {
   const prefix = config.RAVENHELM_PREFIX;
   const topics = topicNames(prefix);
   const agent = `${name}@${hostname()}:${process.pid}`;
-  const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId: agent, log });
+  const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId: agent, log, ...network });
   const admin = kafka.admin({ retry: { retries: 8 } });
   const now = Date.now;
   const [codec, publisher] = await Promise.all([

@@ -13,7 +13,7 @@ export async function startProjector(context: ServiceContext): Promise<Service> 
   if (url === undefined) {
     throw new Failure(
       'invalid_configuration',
-      'DATABASE_URL: not set; the projector needs postgres://user:password@host:port/database',
+      'DATABASE_URL: not set, expected the address of the PostgreSQL that the projector writes to',
     );
   }
   const database = openDatabase({ url, application: agent, log });
@@ -31,8 +31,8 @@ export async function startProjector(context: ServiceContext): Promise<Service> 
   return {
     ready: () => follower.ready(),
     vitals: () => ({ roles: [], running: 0, capacity: 0 }),
-    async stop() {
-      await follower.stop();
+    async stop(deadlineMs) {
+      await follower.stop(deadlineMs);
       await database.close();
     },
   };

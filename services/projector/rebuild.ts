@@ -15,6 +15,7 @@ const holdMs = 10_000;
 const mostTries = 20;
 const statementMs = 30 * 60_000;
 const sessionTimeoutMs = 10_000;
+const stopMs = 10_000;
 
 export interface RebuildProgress {
   readonly phase: 'folding' | 'swapping' | 'comparing';
@@ -200,7 +201,7 @@ async function startFold(
       }
     },
     stop() {
-      stopped ??= follower.stop();
+      stopped ??= follower.stop(stopMs);
       return stopped;
     },
   };

@@ -27,6 +27,8 @@ export interface ServiceStatus {
 
 export type Started = 'started' | 'restarted' | 'already_running';
 
+const lockOf = (dir: string) => join(dir, 'supervisor.lock');
+
 const writtenWithinMs = 15_000;
 /** Longer than the supervisor itself gives its services. */
 const stopWithinMs = 45_000;
@@ -37,7 +39,7 @@ const stopWithinMs = 45_000;
  */
 export async function startSupervisor(to: StartSettings): Promise<Started> {
   const settings = settingsOf(to);
-  return withLock(to.dir, to.signal, async () => {
+  return withLock(lockOf(to.dir), to.signal, async () => {
     const found = await readSupervisorFile(to.dir);
     const runs = found !== null && (await isRunning(found));
     if (runs && found.settings === settings) return 'already_running';
@@ -49,7 +51,7 @@ export async function startSupervisor(to: StartSettings): Promise<Started> {
 
 /** Stops the supervisor and all its services; false when there was nothing to stop. */
 export async function stopSupervisor(dir: string, signal: AbortSignal): Promise<boolean> {
-  return withLock(dir, signal, async () => {
+  return withLock(lockOf(dir), signal, async () => {
     const found = await readSupervisorFile(dir);
     return found === null ? false : end(found, signal);
   });

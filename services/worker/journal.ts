@@ -8,7 +8,7 @@
  * after a failure nothing more is written, and every `flush` throws.
  */
 import { Failure } from '#chassis/failures.ts';
-import { type ChainTail, chainLink, type Codec, hashChain } from '#schemas/codec.ts';
+import { type ChainTail, type Codec, chainLink, hashChain } from '#schemas/codec.ts';
 import type { EventOf, PayloadOf, Priority } from '#schemas/types.gen.ts';
 
 export const stepTypes = [

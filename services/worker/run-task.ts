@@ -2,9 +2,9 @@
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import type { Publisher } from '#chassis/publisher.ts';
+import type { Role } from '#roles/load.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
-import type { Role } from '#roles/load.ts';
 import { Agent } from './agent.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';

@@ -11,6 +11,8 @@
  * commands of that mission can do so, and they run as the same user and could write there without our help: these
  * checks are against a model's mistakes and injected paths, not a jail for commands.
  */
+
+import { hash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   type FileHandle,
@@ -26,7 +28,6 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
-import { hash, randomBytes } from 'node:crypto';
 
 export type WriteMode = 'create' | 'overwrite' | 'append';
 

@@ -1,0 +1,218 @@
+/**
+ * Mission files: YAML or JSON, from a file or standard input, to the fields of the command that submits them.
+ * Everything that is wrong is said at once, each with its place.
+ */
+import { LineCounter, parseDocument } from 'yaml';
+import { Failure } from '#chassis/failures.ts';
+import type { MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
+import { type CallFile, type MissionFile, missionFile, type TaskFile } from './mission-file.ts';
+import { describeIssue, type Place, Places } from './places.ts';
+
+/** What a mission file says; a caller adds the envelope. */
+export type MissionFields = Pick<
+  MissionCommand,
+  'name' | 'brief' | 'priority' | 'tasks' | 'limits' | 'on_failure'
+>;
+
+/** A mission travels in one record. */
+const FILE_LIMIT = 900_000;
+
+/**
+ * Throws one `invalid_mission` that lists every error as `file:line:column: where: found …, expected …`. With `roles`,
+ * a task of any other role is one.
+ */
+export function parseMission(
+  text: string,
+  file: string,
+  options: { roles?: Iterable<string> } = {},
+): MissionFields {
+  if (Buffer.byteLength(text) > FILE_LIMIT) {
+    throw new Failure(
+      'invalid_mission',
+      `${file}: found ${Buffer.byteLength(text)} bytes, expected at most ${FILE_LIMIT}`,
+    );
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const places = new Places(document, lines, file);
+  const refuse = (problems: readonly string[]) =>
+    new Failure(
+      'invalid_mission',
+      problems.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).join('\n'),
+    );
+  if (document.errors.length > 0) {
+    throw refuse(
+      document.errors.map((error) => places.at(error.pos[0], `not YAML or JSON: ${error.message}`)),
+    );
+  }
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (error) {
+    throw refuse([places.at(0, error instanceof Error ? error.message : String(error))]);
+  }
+  const parsed = missionFile.safeParse(content);
+  if (!parsed.success)
+    throw refuse(parsed.error.issues.flatMap((issue) => describeIssue(issue, content, places)));
+
+  const located = locateTasks(parsed.data);
+  const problems = [...taskProblems(located, places, options.roles ? new Set(options.roles) : null)];
+  if (located.length === 0 && parsed.data.brief === '') {
+    problems.push(places.of([], 'mission', 'found neither tasks, waves nor a brief', 'one of them'));
+  }
+  if (problems.length > 0) throw refuse(problems);
+  const { name, brief, priority, limits, deadline, on_failure } = parsed.data;
+  return {
+    name,
+    brief,
+    priority,
+    tasks: located.map(({ task }) => task),
+    limits: {
+      max_in_flight: limits.max_in_flight,
+      task_timeout_ms: limits.task_timeout,
+      lease_ms: limits.lease,
+      deadline_ms: deadline,
+      max_attempts: limits.max_attempts,
+    },
+    on_failure,
+  };
+}
+
+interface Located {
+  readonly task: TaskSpec;
+  readonly path: Place;
+}
+
+function locateTasks(mission: MissionFile): Located[] {
+  const prefix = mission.id_prefix ?? /[A-Za-z0-9]+/.exec(mission.name)?.[0]?.toLowerCase() ?? 'task';
+  if (mission.tasks) {
+    return mission.tasks.map((task, index) => ({
+      path: ['tasks', index],
+      task: taskSpec(task, mission, task.id ?? `${prefix}-${task.role}-${index + 1}`, task.needs ?? []),
+    }));
+  }
+  const located: Located[] = [];
+  let before: string[] = [];
+  for (const [index, wave] of (mission.waves ?? []).entries()) {
+    const ids: string[] = [];
+    for (const [position, task] of wave.entries()) {
+      const id = task.id ?? `${prefix}-${task.role}-wave${index + 1}`;
+      ids.push(id);
+      located.push({
+        path: ['waves', index, position],
+        task: taskSpec(task, mission, id, task.needs ?? before),
+      });
+    }
+    before = ids;
+  }
+  return located;
+}
+
+function taskSpec(task: TaskFile, mission: MissionFile, id: string, needs: readonly string[]): TaskSpec {
+  const idempotent = task.idempotent ?? mission.idempotent;
+  const script: Script | null =
+    task.script === undefined
+      ? null
+      : { calls: task.script.map((call) => scriptedCall(call, idempotent)), answer: task.answer };
+  return {
+    id,
+    role: task.role,
+    description: task.description,
+    needs,
+    // Derived of the needs by whoever plans.
+    wave: 0,
+    timeout_ms: task.timeout,
+    max_attempts: task.max_attempts,
+    script,
+  };
+}
+
+/** The short forms of a mission file, as tool calls. */
+function scriptedCall(call: CallFile, idempotentTask: boolean): ScriptedCall {
+  const made = (tool: string, args: object): ScriptedCall => ({
+    tool,
+    arguments: JSON.stringify(args),
+    allow_failure: call.allow_failure,
+  });
+  switch (call.kind) {
+    case 'run': {
+      const idempotent = call.idempotent ?? idempotentTask;
+      return made('execute_terminal_command', {
+        command: call.run,
+        ...(idempotent ? { idempotent } : {}),
+        ...(call.timeout > 0 ? { timeout_ms: call.timeout } : {}),
+      });
+    }
+    case 'write':
+      return made('workspace_write', { path: call.write, content: call.content, mode: call.mode });
+    case 'read':
+      return made('workspace_read', { path: call.read });
+    case 'list':
+      return made('workspace_list', { path: call.list, recursive: call.recursive });
+    case 'tool':
+      return made(call.tool, call.arguments);
+  }
+}
+
+function* taskProblems(
+  located: readonly Located[],
+  places: Places,
+  roles: ReadonlySet<string> | null,
+): Iterable<string> {
+  const first = new Map<string, Located>();
+  for (const item of located) {
+    const { id } = item.task;
+    const other = first.get(id);
+    if (other) {
+      const expected = `an id of its own; ${places.line(other.path)} has it too`;
+      yield places.of([...item.path, 'id'], `${places.name(item.path)}.id`, `found ${id}`, expected);
+    } else first.set(id, item);
+  }
+  for (const { task, path } of located) {
+    if (roles && !roles.has(task.role)) {
+      const known = `one of ${[...roles].sort().join(', ')}`;
+      yield places.of([...path, 'role'], `${places.name(path)}.role`, `found ${task.role}`, known);
+    }
+    for (const [index, need] of task.needs.entries()) {
+      if (first.has(need)) continue;
+      const where = `${places.name(path)}.needs[${index}]`;
+      yield places.of([...path, 'needs', index], where, `found ${need}`, 'the id of a task of this mission');
+    }
+  }
+  const cycle = findCycle(new Map([...first].map(([id, { task }]) => [id, task.needs])));
+  if (cycle) {
+    const path = first.get(cycle[0] ?? '')?.path ?? [];
+    yield places.of(
+      [...path, 'needs'],
+      `${places.name(path)}.needs`,
+      `found the cycle ${cycle.join(' -> ')}`,
+      'none',
+    );
+  }
+}
+
+/** A cycle, its first id again at the end; null where there is none. Not recursive: a chain may be thousands long. */
+function findCycle(needs: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const finished = new Set<string>();
+  for (const start of needs.keys()) {
+    const path: string[] = [];
+    const onPath = new Set<string>();
+    const pending: (string | null)[] = [start];
+    while (pending.length > 0) {
+      const id = pending.pop() ?? null;
+      if (id === null) {
+        const left = path.pop() ?? '';
+        onPath.delete(left);
+        finished.add(left);
+      } else if (onPath.has(id)) {
+        return [...path.slice(path.indexOf(id)), id];
+      } else if (!finished.has(id)) {
+        path.push(id);
+        onPath.add(id);
+        // null: everything below this id has been seen.
+        pending.push(null, ...(needs.get(id) ?? []));
+      }
+    }
+  }
+  return null;
+}
