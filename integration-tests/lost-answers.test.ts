@@ -1,6 +1,6 @@
 /** An answer that is lost neither loses nor repeats a record: neither of the publisher nor of a transaction. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '#chassis/config.ts';
 import { Failure } from '#chassis/failures.ts';
@@ -13,26 +13,30 @@ import type { Codec } from '#schemas/codec.ts';
 import { type Namespace, openNamespace } from './harness.ts';
 import { api, LossyNetwork } from './lossy-network.ts';
 
-async function openLossy(t: TestContext, space: Namespace) {
+interface Lossy {
+  readonly network: LossyNetwork;
+  readonly context: ServiceContext;
+  readonly crashes: readonly Failure[];
+}
+
+/** Runs `use` with clients whose answers can be lost, and closes them while the network still stands. */
+async function withLossyNetwork(space: Namespace, use: (lossy: Lossy) => Promise<void>): Promise<void> {
   const config = readConfig(space.env);
   const network = new LossyNetwork();
   await network.through(config.KAFKA_BROKERS);
   const crashes: Failure[] = [];
-  const context = await openContext(
-    'lossy',
-    config,
-    openLog('lossy', process.env['LOSSY_LOG'] ?? 'silent'),
-    (failure) => crashes.push(failure),
-    {
-      socketFactory: network.socketFactory,
-    },
-  );
-  t.after(async () => {
+  const log = openLog('lossy', process.env['LOSSY_LOG'] ?? 'silent');
+  const { socketFactory } = network;
+  const context = await openContext('lossy', config, log, (failure) => crashes.push(failure), {
+    socketFactory,
+  });
+  try {
+    await use({ network, context, crashes });
+  } finally {
     await context.publisher.close(1000);
     await context.admin.disconnect();
     await network.close();
-  });
-  return { network, context, crashes };
+  }
 }
 
 /** An event that carries a number. */
@@ -80,17 +84,18 @@ test('the publisher: sends that overlap, and answers that are lost among them', 
   timeout: 120_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['echo'], partitions: 1 });
-  const { network, context } = await openLossy(t, space);
-  const { publisher, codec, topics } = context;
-  const sends: Promise<unknown>[] = [];
-  for (let n = 1; n <= 400; n++) {
-    if (n % 40 === 0) network.loseNext(api.Produce);
-    sends.push(publisher.send(topics.steps, [{ key: 'k', value: numbered(codec, n), partition: 0 }]));
-    if (n % 3 === 0) await sleep(1);
-  }
-  await Promise.all(sends);
-  assert.ok((network.lost.get(api.Produce) ?? 0) >= 5, 'answers were lost');
-  assert.deepEqual(await readNumbers(space, topics.steps), upTo(400));
+  await withLossyNetwork(space, async ({ network, context }) => {
+    const { publisher, codec, topics } = context;
+    const sends: Promise<unknown>[] = [];
+    for (let n = 1; n <= 400; n++) {
+      if (n % 40 === 0) network.loseNext(api.Produce);
+      sends.push(publisher.send(topics.steps, [{ key: 'k', value: numbered(codec, n), partition: 0 }]));
+      if (n % 3 === 0) await sleep(1);
+    }
+    await Promise.all(sends);
+    assert.ok((network.lost.get(api.Produce) ?? 0) >= 5, 'answers were lost');
+    assert.deepEqual(await readNumbers(space, topics.steps), upTo(400));
+  });
 });
 
 /** Numbers what it reads, with the count as its state: one output for each input, in order, or the count is wrong. */
@@ -144,52 +149,56 @@ test('a service: each answer that it waits for is lost in turn, and every input 
   timeout: 180_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['echo'], partitions: 1 });
-  const { network, context, crashes } = await openLossy(t, space);
-  const { topics, config } = context;
-  const requests = [
-    api.Produce,
-    api.AddPartitionsToTxn,
-    api.EndTxn,
-    api.FindCoordinator,
-    api.Heartbeat,
-    api.OffsetCommit,
-  ];
-  const rounds = 4;
-  let sent = 0;
-  let committed = 0;
-  const consumer = await context.consume({
-    service: 'worker-echo',
-    inputs: [topics.tasks('echo')],
-    stateTopic: topics.state('worker-echo'),
-    barrierTopic: null,
-    transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'worker-echo', 2),
-    open: () => new Counting(context, (count) => (committed = Math.max(committed, count))),
-  });
-  t.after(() => consumer.stop(2000));
-  const send = async () => {
-    sent += 1;
-    const value = numbered(space.context.codec, sent);
-    await space.context.publisher.send(topics.tasks('echo'), [{ key: 'k', value, partition: 0 }]);
-  };
-  const until = async (done: () => boolean, deadlineMs: number) => {
-    for (let waited = 0; !done() && waited < deadlineMs; waited += 5) await sleep(5);
-  };
-  for (let round = 0; round < rounds; round++) {
-    for (const request of requests) {
-      const before = network.lost.get(request) ?? 0;
-      network.loseNext(request);
-      for (let i = 0; i < 5; i++) await send();
-      await until(() => (network.lost.get(request) ?? 0) > before, 3000);
-      for (let i = 0; i < 5; i++) await send();
-      await until(() => committed === sent, 30_000);
-      assert.equal(committed, sent, `went on after a lost answer to request ${request}`);
+  await withLossyNetwork(space, async ({ network, context, crashes }) => {
+    const { topics, config } = context;
+    const requests = [
+      api.Produce,
+      api.AddPartitionsToTxn,
+      api.EndTxn,
+      api.FindCoordinator,
+      api.Heartbeat,
+      api.OffsetCommit,
+    ];
+    const rounds = 4;
+    let sent = 0;
+    let committed = 0;
+    const consumer = await context.consume({
+      service: 'worker-echo',
+      inputs: [topics.tasks('echo')],
+      stateTopic: topics.state('worker-echo'),
+      barrierTopic: null,
+      transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'worker-echo', 2),
+      open: () => new Counting(context, (count) => (committed = Math.max(committed, count))),
+    });
+    try {
+      const send = async () => {
+        sent += 1;
+        const value = numbered(space.context.codec, sent);
+        await space.context.publisher.send(topics.tasks('echo'), [{ key: 'k', value, partition: 0 }]);
+      };
+      const until = async (done: () => boolean, deadlineMs: number) => {
+        for (let waited = 0; !done() && waited < deadlineMs; waited += 5) await sleep(5);
+      };
+      for (let round = 0; round < rounds; round++) {
+        for (const request of requests) {
+          const before = network.lost.get(request) ?? 0;
+          network.loseNext(request);
+          for (let i = 0; i < 5; i++) await send();
+          await until(() => (network.lost.get(request) ?? 0) > before, 3000);
+          for (let i = 0; i < 5; i++) await send();
+          await until(() => committed === sent, 30_000);
+          assert.equal(committed, sent, `went on after a lost answer to request ${request}`);
+        }
+      }
+      assert.deepEqual(await readNumbers(space, topics.steps), upTo(sent));
+    } finally {
+      await consumer.stop(2000);
     }
-  }
-  assert.deepEqual(await readNumbers(space, topics.steps), upTo(sent));
-  assert.deepEqual(crashes, []);
-  const lost = Object.entries(api).map(([name, request]) => `${name} ${network.lost.get(request) ?? 0}`);
-  t.diagnostic(`answers lost: ${lost.join(', ')}`);
-  for (const request of [api.Produce, api.AddPartitionsToTxn, api.EndTxn]) {
-    assert.ok((network.lost.get(request) ?? 0) >= rounds / 2, `answers to request ${request} were lost`);
-  }
+    assert.deepEqual(crashes, []);
+    const lost = Object.entries(api).map(([name, request]) => `${name} ${network.lost.get(request) ?? 0}`);
+    t.diagnostic(`answers lost: ${lost.join(', ')}`);
+    for (const request of [api.Produce, api.AddPartitionsToTxn, api.EndTxn]) {
+      assert.ok((network.lost.get(request) ?? 0) >= rounds / 2, `answers to request ${request} were lost`);
+    }
+  });
 });

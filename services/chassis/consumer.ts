@@ -1,4 +1,4 @@
-import type { Admin, Consumer as KafkaConsumer, ConsumerGroupJoinEvent, Kafka } from 'kafkajs';
+import type { Admin, ConsumerGroupJoinEvent, Kafka, Consumer as KafkaConsumer } from 'kafkajs';
 import type { Codec } from '#schemas/codec.ts';
 import { copartitioned } from './assigner.ts';
 import { asFailure, Failure } from './failures.ts';

@@ -29,7 +29,7 @@ export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSet
  * a rebalance interrupts a heartbeat, and it announces each pause.
  */
 const expected =
-  /CONCURRENT_TRANSACTIONS|concurrent transaction|rebalancing|Pausing fetching|Resuming fetching|Limiting retries/i;
+  /CONCURRENT_TRANSACTIONS|concurrent (transaction|operation)|rebalancing|Pausing fetching|Resuming fetching|Limiting retries/i;
 
 function logInto(log: Logger): logCreator {
   return () =>

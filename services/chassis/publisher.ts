@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import { type Kafka, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
 import { Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
@@ -15,8 +15,9 @@ export interface Landed {
 
 /**
  * Publishes outside transactions: steps, reports, health. One idempotent producer and one chain of sends; what is
- * asked for while a send is under way goes together in the next. A record is sent until the broker has it, so a
- * lost answer can write it twice: every reader of these topics recognises a repeat by its event id.
+ * asked for while a send is under way goes together in the next. A record is sent until the broker has it; where the
+ * broker has forgotten the producer meanwhile, that can write it twice, and every reader of these topics recognises a
+ * repeat by its event id.
  */
 export interface Publisher {
   send(topic: string, records: readonly Outgoing[]): Promise<readonly Landed[]>;
@@ -45,7 +46,7 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
         const landed = await sendUntilLanded(records);
         for (const waiting of batch) waiting.landed(landed);
       } catch (error) {
-        if (batch.length > 1 && isRefusal(error)) await sendEach(batch);
+        if (batch.length > 1 && is(error, refusals)) await sendEach(batch);
         else for (const waiting of batch) waiting.failed(error);
       }
     }
@@ -64,29 +65,36 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
   }
 
   async function sendUntilLanded(records: readonly OutgoingRecord[]): Promise<Landed[]> {
-    for (let pause = 100; ; pause = Math.min(pause * 2, 5000)) {
+    const landed: Landed[] = [];
+    for (const topicMessages of splitSends(records)) landed.push(...(await sendOne(topicMessages)));
+    return landed;
+  }
+
+  /**
+   * Asks the same producer again for the very same records: they keep their sequence numbers, so that the broker
+   * recognises what it has. Only a producer that the broker no longer accepts is exchanged; that can repeat records.
+   */
+  async function sendOne(topicMessages: TopicMessages[]): Promise<Landed[]> {
+    for (let pause = 20; ; pause = Math.min(pause * 2, 5000)) {
       try {
-        const landed: Landed[] = [];
-        for (const topicMessages of splitSends(records)) {
-          for (const { topicName, partition, baseOffset } of await producer.sendBatch({
-            acks: -1,
-            topicMessages,
-          })) {
-            landed.push({ topic: topicName, partition, baseOffset: Number(baseOffset ?? -1) });
-          }
-        }
-        return landed;
+        const answers = await producer.sendBatch({ acks: -1, topicMessages });
+        return answers.map(({ topicName, partition, baseOffset }) => ({
+          topic: topicName,
+          partition,
+          baseOffset: Number(baseOffset ?? -1),
+        }));
       } catch (error) {
         if (closed)
           throw new Failure('aborted', 'the publisher was closed before the broker answered', {
             cause: error,
           });
-        if (isRefusal(error)) throw error;
-        log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed; a new producer tries again');
-        // A producer that failed has lost track of its sequence numbers, so it is never used again.
-        await Promise.race([producer.disconnect().catch(() => undefined), wait(1000)]);
+        if (is(error, refusals)) throw error;
+        log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed, trying again');
         await sleep(pause);
-        producer = await connect(kafka).catch(() => producer);
+        if (is(error, disowned)) {
+          await Promise.race([producer.disconnect().catch(() => undefined), wait(1000)]);
+          producer = await connect(kafka).catch(() => producer);
+        }
       }
     }
   }
@@ -128,10 +136,12 @@ const refusals = new Set([
   'INVALID_RECORD',
   'TOPIC_AUTHORIZATION_FAILED',
 ]);
+/** The broker's no to the producer: its numbers no longer fit what the broker remembers. */
+const disowned = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH']);
 
-function isRefusal(error: unknown): boolean {
+function is(error: unknown, types: ReadonlySet<string>): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('type' in cause && typeof cause.type === 'string' && refusals.has(cause.type)) return true;
+    if ('type' in cause && typeof cause.type === 'string' && types.has(cause.type)) return true;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import { readTopic } from '#chassis/reader.ts';
 import type { Codec } from '#schemas/codec.ts';
-import { stepTypes, type StepEvent, type StepType } from './journal.ts';
+import { type StepEvent, type StepType, stepTypes } from './journal.ts';
 import type { JournalRecord } from './journal-fold.ts';
 import type { JournalReader } from './run-task.ts';
 
