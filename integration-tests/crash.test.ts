@@ -113,7 +113,6 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
   const space = await openNamespace(t, { roles, partitions: 3 });
   const runs = join(space.folder, 'runs.txt');
   const fleet = new Fleet(space);
-  t.after(() => fleet.close());
   await Promise.all([
     fleet.add('orchestrator'),
     fleet.add('orchestrator'),

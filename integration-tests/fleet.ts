@@ -9,6 +9,7 @@ export class Fleet {
 
   constructor(space: Namespace) {
     this.space = space;
+    space.beforeClose(() => this.close());
   }
 
   async add(service: ServiceName, options: StartOptions = {}): Promise<Member> {
@@ -36,7 +37,7 @@ export class Fleet {
     member.process.signal('SIGKILL');
   }
 
-  async close(): Promise<void> {
+  private async close(): Promise<void> {
     this.closing = true;
     await Promise.all(this.members.map(({ process }) => process.stop()));
   }

@@ -34,6 +34,8 @@ export interface Namespace {
   readonly folder: string;
   readonly facts: Facts;
   start(service: ServiceName, options?: StartOptions): Promise<Running>;
+  /** Runs before the services are stopped: hooks of node:test run in the order in which they were registered. */
+  beforeClose(run: () => Promise<void>): void;
   submit(mission: Partial<MissionCommand> & { readonly tasks: readonly TaskSpec[] }): Promise<string>;
   /** Any command, as it is. */
   command(command: Partial<MissionCommand>): Promise<void>;
@@ -100,8 +102,10 @@ export async function openNamespace(
   await applyTopics(context.admin, table, signal);
   const facts = new Facts(context);
   const running: Running[] = [];
+  const closers: (() => Promise<void>)[] = [];
 
   t.after(async () => {
+    for (const close of closers) await close();
     await Promise.all(running.map((service) => service.stop()));
     await facts.close();
     await context.publisher.close(1000);
@@ -116,6 +120,7 @@ export async function openNamespace(
     env,
     folder,
     facts,
+    beforeClose: (run) => void closers.push(run),
     async start(service, start = {}) {
       const child = await startService(
         service,

@@ -44,6 +44,34 @@ test('kill -9 in the middle of a ten-step task: nothing finished is done again',
   assert.equal(facts.filter((type) => type === 'task_attempt_failed').length, 0);
 });
 
+test('kill -9 right after claims: what was claimed and completed is not claimed again', {
+  timeout: 90_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  await space.start('orchestrator');
+  const first = await space.start('worker');
+  const ids = Array.from({ length: 40 }, (_, i) => `t${i}`);
+  const tasks = ids.map((id, i) =>
+    scriptedTask({ id, role: 'builder' }, [{ command: `sleep ${(i % 8) * 0.05}; echo ${id} >> ${runs}` }]),
+  );
+  const mission = await space.submit({ tasks, limits });
+  const completed = () =>
+    space.facts
+      .of(mission)
+      .flatMap((fact) => (fact.event_type === 'task_completed' ? [fact.payload.task_id] : []));
+  await space.facts.until(() => completed().length >= 5, 'five completed tasks');
+  // The group's offsets follow only once a second: whoever went on from them would claim all of this again.
+  first.signal('SIGKILL');
+  await first.exited;
+  const before = completed();
+  await space.start('worker');
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
+  const ran = readFileSync(runs, 'utf8').trim().split('\n');
+  for (const id of before) assert.equal(ran.filter((each) => each === id).length, 1, `${id} ran again`);
+});
+
 test('SIGTERM gives the task back at once, and the next worker goes on with it', {
   timeout: 90_000,
 }, async (t) => {
