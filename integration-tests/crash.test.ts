@@ -10,6 +10,7 @@ import type { TaskSpec } from '#schemas/types.gen.ts';
 import { Fleet } from './fleet.ts';
 import { type LedgerFact, type Namespace, openNamespace, scriptedTask } from './harness.ts';
 import { checkLedger, checkRuns, readRuns } from './invariants.ts';
+import { checkProjection } from './projection-check.ts';
 
 const roles = ['builder', 'checker'];
 /** Leases are short, so that a dead worker is soon replaced; attempts may take long, so that none begins anew. */
@@ -119,6 +120,7 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
     fleet.add('worker'),
     fleet.add('worker'),
     fleet.add('worker'),
+    fleet.add('projector'),
   ]);
   const missions = await submitMany(space, 50, runs);
   for (let round = 0; round < 3; round++) {
@@ -128,6 +130,7 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
     }
   }
   await checkAll(t, space, missions, runs);
+  await checkProjection(space);
   const kills = fleet.all.map(({ service, kills }) => `${service} ${kills}`).join(', ');
   t.diagnostic(`killed: ${kills}`);
 });

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { applyTopics } from '#chassis/admin.ts';
 import { readConfig } from '#chassis/config.ts';
 import { Failure } from '#chassis/failures.ts';
@@ -19,9 +20,10 @@ import { readTopic } from '#chassis/reader.ts';
 import { openContext, type ServiceContext } from '#chassis/service.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { isFact } from '#orchestrator/facts.ts';
+import { quoted, schemaName } from '#projector/schema-name.ts';
 import { registerAll } from '#schemas/register.ts';
 import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
-import { topicNames, topicTable } from '#topics/table.ts';
+import { missionsSubject, topicNames, topicTable } from '#topics/table.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -111,6 +113,7 @@ export async function openNamespace(
     await context.publisher.close(1000);
     await context.admin.deleteTopics({ topics: table.map(({ name }) => name) }).catch(() => undefined);
     await context.admin.disconnect();
+    await dropSchemas(prefix);
     if (process.env['RAVENHELM_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -152,6 +155,16 @@ export async function openNamespace(
       await context.publisher.send(topics.missions, [{ key: '', value, partition }]);
     },
   };
+}
+
+/** What the namespace left in the database and in the registry. */
+async function dropSchemas(prefix: string): Promise<void> {
+  const client = new pg.Client(process.env['DATABASE_URL']);
+  await client.connect();
+  await client.query(`drop schema if exists ${quoted(schemaName(prefix))} cascade`);
+  await client.end();
+  const registry = process.env['SCHEMA_REGISTRY_URL'] ?? '';
+  await fetch(`${registry}/subjects/${missionsSubject(prefix)}`, { method: 'DELETE' });
 }
 
 const emptyCommand: MissionCommand = {
