@@ -37,10 +37,10 @@ await runCommand(false, async (signal) => {
   const rpk = `--brokers ${brokers} -X registry.hosts=${registry?.replace(/^https?:\/\//, '')}`;
   output.line(`
 Try next:
-  npx ravenhelm status                        what runs, and where
-  npx ravenhelm run ${mission}     once more, as a live view
-  npx ravenhelm verify --all                  recompute every hash and every decision from Kafka alone
-  npx ravenhelm rebuild --check               PostgreSQL folded anew gives the same rows
+  npx ravenhelm status                                 what runs, and where
+  npx ravenhelm run ${mission}  once more, as a live view
+  npx ravenhelm verify --all                           recompute every hash and every decision from Kafka alone
+  npx ravenhelm rebuild --check                        PostgreSQL folded anew gives the same rows
 
 Kill the worker while a mission runs, and watch it go on where it was:
   npx ravenhelm run ${mission} & sleep 1; kill -9 ${worker}; wait

@@ -8,11 +8,9 @@ import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { asFailure, Failure } from '#chassis/failures.ts';
-import { down, type StackAddress, up } from '#local/stack.ts';
+import { startTestStack } from './test-stack.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const home = resolve(root, '.ravenhelm');
-const stackFolder = resolve(home, 'test');
 
 const patterns = {
   unit: ['{schemas,topics,roles,missions,local,cli,scripts}/**/*.test.ts', 'services/**/*.test.ts'],
@@ -37,27 +35,12 @@ async function main(): Promise<number> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   process.once('SIGTERM', () => interrupted.abort());
-  const stack = await up({
-    dir: stackFolder,
-    jars: resolve(home, 'jars'),
-    ports: 'free',
-    signal: interrupted.signal,
-    progress: ({ step, state, note }) => {
-      if (state !== 'progress')
-        process.stderr.write(`stack: ${step} ${state}${note === undefined ? '' : `, ${note}`}\n`);
-    },
-  });
+  const stack = await startTestStack(interrupted.signal);
   try {
-    return await runTests(files, environmentOf(stack));
+    return await runTests(files, stack.env);
   } finally {
-    if (stack.kind !== 'given') {
-      await down({ dir: stackFolder, volumes: true, signal: AbortSignal.timeout(60_000) });
-    }
+    await stack.stop();
   }
-}
-
-function environmentOf({ brokers, registry, database }: StackAddress): NodeJS.ProcessEnv {
-  return { KAFKA_BROKERS: brokers.join(','), SCHEMA_REGISTRY_URL: registry, DATABASE_URL: database };
 }
 
 function runTests(files: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
