@@ -85,7 +85,10 @@ async function startService(name: string, env: NodeJS.ProcessEnv, folder: string
   for (;;) {
     signal.throwIfAborted();
     if (child.exitCode !== null) {
-      throw new Failure('consumer_crashed', `${name} ended while it started:\n${readFileSync(log, 'utf8').slice(-2000)}`);
+      throw new Failure(
+        'consumer_crashed',
+        `${name} ended while it started:\n${readFileSync(log, 'utf8').slice(-2000)}`,
+      );
     }
     const ready = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => null);
     if (ready?.ok === true) break;

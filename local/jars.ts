@@ -104,15 +104,19 @@ async function runMaven(
     o.report({ step: 'download', state: 'progress', done, total: downloadSize, unit: 'bytes' });
   });
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => log.write(chunk));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('close', resolve);
-    child.once('error', reject);
-  })
-    .catch((cause) => {
-      o.signal.throwIfAborted();
-      throw new Failure('stack_component_failed', `Maven could not do its work: ${cause.message}`, { cause });
-    })
-    .finally(() => new Promise((resolve) => log.end(resolve)));
+  let code: number | null;
+  try {
+    code = await new Promise<number | null>((resolve, reject) => {
+      child.once('close', resolve);
+      child.once('error', reject);
+    });
+  } catch (cause) {
+    o.signal.throwIfAborted();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure('stack_component_failed', `Maven could not do its work: ${why}`, { cause });
+  } finally {
+    await new Promise<void>((resolve) => log.end(() => resolve()));
+  }
   if (code === 0) return;
   throw new Failure(
     'stack_component_failed',

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import registryClient from '@kafkajs/confluent-schema-registry';
 import { Failure } from '#chassis/failures.ts';
 import { type CatalogEntry, catalog, compatibility, subjectOf } from './catalog.ts';
@@ -34,8 +35,12 @@ export async function registerAll(options: RegisterOptions): Promise<RegisteredS
     const subject = subjectOf(entry, missionsSubject);
     // The level first: it decides what the check and the registration allow.
     const level = await http.compatibilityOf(subject, signal);
-    if (level !== null && level !== compatibility)
-      await http.setCompatibility(subject, compatibility, signal);
+    if (level !== null && level !== compatibility) {
+      await despiteOthers(signal, async () => {
+        if ((await http.compatibilityOf(subject, signal)) === compatibility) return;
+        await http.setCompatibility(subject, compatibility, signal);
+      });
+    }
     const found = await http.find(subject, entry.text, signal);
     const refused = found === null ? await whyRefused(http, subject, entry, signal) : null;
     return { entry, subject, level, found, refused };
@@ -49,14 +54,37 @@ export async function registerAll(options: RegisterOptions): Promise<RegisteredS
   let done = 0;
   return withClient(http, signal, (client) =>
     inTurns(plans, async ({ entry, subject, level, found }) => {
-      const registered = found ?? (await register(client, subject, entry, signal));
-      // A subject without a level of its own follows the registry's default: not strict enough. Of a new one the
-      // client has set it.
-      if (found !== null && level === null) await http.setCompatibility(subject, compatibility, signal);
+      const id = await despiteOthers(signal, async (again) => {
+        const known = again ? await http.find(subject, entry.text, signal) : found;
+        const registered = known ?? (await register(client, subject, entry, signal));
+        // A subject without a level of its own follows the registry's default: not strict enough. Of a new one the
+        // client has set it.
+        const set = again ? await http.compatibilityOf(subject, signal) : level;
+        if (known !== null && set !== compatibility)
+          await http.setCompatibility(subject, compatibility, signal);
+        return registered.id;
+      });
       progress?.({ subject, done: ++done, total: plans.length });
-      return { subject, id: registered.id, outcome: found === null ? 'registered' : 'unchanged' };
+      return { subject, id, outcome: found === null ? 'registered' : 'unchanged' };
     }),
   );
+}
+
+const mostTries = 6;
+
+/**
+ * Somebody else may be registering the same schemas at the same moment; each of our two steps then fails because it
+ * is done already, or half done. So what fails is looked at and tried again, a few times.
+ */
+async function despiteOthers<T>(signal: AbortSignal, act: (again: boolean) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act(tries > 1);
+    } catch (error) {
+      if (tries >= mostTries || signal.aborted) throw error;
+      await sleep(50 * 2 ** tries, undefined, { signal });
+    }
+  }
 }
 
 /** What the registry says, or what we find ourselves where it says only no (Apicurio does). */

@@ -109,12 +109,12 @@ async function launch(to: StartSettings, settings: string): Promise<void> {
   const child = withLog(log, (fd) =>
     spawn(process.execPath, args, { cwd: to.cwd, env: to.env, detached: true, stdio: ['ignore', fd, fd] }),
   );
-  let over: string | null = null;
+  const outcome: { how: string | null } = { how: null };
   child.once('exit', (code, signal) => {
-    over = signal ?? `exit code ${code}`;
+    outcome.how = signal ?? `exit code ${code}`;
   });
   child.once('error', (error) => {
-    over = error.message;
+    outcome.how = error.message;
   });
   child.unref();
   for (
@@ -122,10 +122,12 @@ async function launch(to: StartSettings, settings: string): Promise<void> {
     ;
     await sleep(50, undefined, { signal: to.signal })
   ) {
-    if (over !== null || performance.now() > deadline) {
+    if (outcome.how !== null || performance.now() > deadline) {
       child.kill('SIGKILL');
       const why =
-        over === null ? `did not start within ${writtenWithinMs / 1000} s` : `ended at once (${over})`;
+        outcome.how === null
+          ? `did not start within ${writtenWithinMs / 1000} s`
+          : `ended at once (${outcome.how})`;
       throw new Failure('services_not_running', `the supervisor ${why}; its log: ${log}`);
     }
     if ((await readSupervisorFile(to.dir))?.pid === child.pid) return;

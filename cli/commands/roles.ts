@@ -1,0 +1,53 @@
+import { Failure } from '#chassis/failures.ts';
+import { loadRoles, type Role } from '#roles/load.ts';
+import type { ExitCode } from '../exit-code.ts';
+import { duration } from '../format.ts';
+import type { Invocation } from '../invocation.ts';
+import { table } from '../table.ts';
+
+export async function list({ output, env }: Invocation): Promise<ExitCode> {
+  const roles = [...loadRoles(env['RAVENHELM_ROLES']).values()];
+  if (output.json) {
+    output.document(roles.map(withoutPrompt), true);
+    return 0;
+  }
+  const rows = roles.map(({ name, model, tools, limits, description }) => [
+    name,
+    modelOf(model),
+    limits.concurrency,
+    duration(limits.timeout_ms),
+    tools.length,
+    description,
+  ]);
+  const headings = ['role', 'model', 'at once', 'timeout', 'tools', 'what it is for'];
+  for (const line of table(headings, rows, output.screen.columns)) output.line(line);
+  return 0;
+}
+
+export async function show({ output, env }: Invocation, name: string): Promise<ExitCode> {
+  const roles = loadRoles(env['RAVENHELM_ROLES']);
+  const role = roles.get(name);
+  if (role === undefined) {
+    const known = [...roles.keys()].join(', ');
+    throw new Failure('role_unknown', `found no role ${JSON.stringify(name)}, expected one of ${known}`);
+  }
+  if (output.json) {
+    output.document(role, true);
+    return 0;
+  }
+  const { bold, dim } = output.colors;
+  output.line(`${bold(role.name)}  ${role.description}`);
+  output.line(`${dim('model  ')} ${modelOf(role.model)}`);
+  output.line(`${dim('tools  ')} ${role.tools.join(', ')}`);
+  const { max_steps, timeout_ms, concurrency } = role.limits;
+  output.line(`${dim('limits ')} ${max_steps} calls, ${duration(timeout_ms)}, ${concurrency} tasks at once`);
+  output.line(`${dim('version')} ${role.prompt_version}`);
+  output.line();
+  output.line(role.prompt);
+  return 0;
+}
+
+const withoutPrompt = ({ prompt: _prompt, ...role }: Role) => role;
+
+const modelOf = (model: Role['model']): string =>
+  model === null ? 'none: scripts only' : `${model.provider}/${model.name}`;

@@ -1,0 +1,73 @@
+import type { FactEvent } from '#orchestrator/facts.ts';
+import { duration, oneLine } from './format.ts';
+import type { Colors } from './output.ts';
+
+/** `task_assigned | orchestrator → cert_agent | deploy-cert_agent-wave1` */
+export function factLine(fact: FactEvent, colors?: Colors): string {
+  const { event_type, source_agent, target_agent } = fact;
+  const detail = factDetail(fact);
+  if (colors === undefined) return `${event_type} | ${source_agent} → ${target_agent} | ${detail}`;
+  const bar = colors.dim('|');
+  const agents = `${source_agent} ${colors.dim('→')} ${target_agent}`;
+  return `${tint(fact, colors)(event_type)} ${bar} ${agents} ${bar} ${detail}`;
+}
+
+/** What a fact is about, in a few words: its task, its wave or its message. */
+export function factDetail(fact: FactEvent): string {
+  switch (fact.event_type) {
+    case 'mission_accepted':
+      return oneLine(fact.payload.name || fact.payload.brief) || fact.correlation_id;
+    case 'mission_rejected':
+      return `${fact.payload.code}: ${oneLine(fact.payload.message)}`;
+    case 'plan_created':
+      return `${count(fact.payload.tasks.length, 'task')} in ${count(fact.payload.waves, 'wave')}`;
+    case 'wave_started':
+      return `wave ${fact.payload.wave}`;
+    case 'wave_completed':
+      return `wave ${fact.payload.wave}${fact.payload.failed > 0 ? ` (${fact.payload.failed} failed)` : ''}`;
+    case 'task_assigned':
+    case 'task_started': {
+      const { task_id, attempt, lease } = fact.payload;
+      const which = [
+        ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+        ...(lease > 1 ? [`lease ${lease}`] : []),
+      ];
+      return which.length > 0 ? `${task_id} (${which.join(', ')})` : task_id;
+    }
+    case 'task_completed':
+      return fact.payload.task_id;
+    case 'task_attempt_failed':
+    case 'task_failed': {
+      const { task_id, attempt, code, message } = fact.payload;
+      return `${task_id} (attempt ${attempt}, ${code}: ${oneLine(message)})`;
+    }
+    case 'task_released':
+    case 'task_cancelled':
+      return `${fact.payload.task_id} (${oneLine(fact.payload.reason)})`;
+    case 'timer_fired':
+      return fact.payload.task_id === ''
+        ? fact.payload.timer
+        : `${fact.payload.task_id} (${fact.payload.timer})`;
+    case 'mission_completed':
+      return `${count(fact.payload.tasks, 'task')} in ${duration(fact.payload.duration_ms)}`;
+    case 'mission_failed':
+      return `${fact.payload.code}: ${oneLine(fact.payload.message)}`;
+    case 'mission_cancelled':
+      return oneLine(fact.payload.reason);
+    default: {
+      const unknown: never = fact;
+      return unknown;
+    }
+  }
+}
+
+function tint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
+  if (/_(failed|rejected)$/.test(event_type)) return colors.red;
+  if (/_(cancelled|released)$|^timer_fired$/.test(event_type)) return colors.yellow;
+  if (event_type.endsWith('_completed')) return colors.green;
+  return colors.cyan;
+}
+
+function count(number: number, of: string): string {
+  return `${number} ${of}${number === 1 ? '' : 's'}`;
+}

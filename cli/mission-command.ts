@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { v7 as uuid } from 'uuid';
+import { Failure } from '#chassis/failures.ts';
+import type { MissionCommand } from '#schemas/types.gen.ts';
+import type { Connection } from './connection.ts';
+
+const idShape = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** Throws `invalid_arguments` for an id that the orchestrator would not take. */
+export function checkedMissionId(id: string): string {
+  if (idShape.test(id)) return id;
+  const expected = 'expected 1 to 128 letters, digits or . _ : -, the first a letter or digit';
+  throw new Failure('invalid_arguments', `the mission's id: found ${JSON.stringify(id)}, ${expected}`);
+}
+
+export const newMissionId = (): string => uuid();
+
+/** What differs from one command to the other; the envelope is made here. */
+export type CommandFields = Partial<Omit<MissionCommand, 'event_id' | 'correlation_id' | 'timestamp'>> &
+  Pick<MissionCommand, 'event_type'>;
+
+export function missionCommand(id: string, fields: CommandFields, now: number): MissionCommand {
+  return {
+    event_id: uuid(),
+    source_agent: 'person',
+    target_agent: 'orchestrator',
+    timestamp: now,
+    version: 1,
+    correlation_id: id,
+    causation_id: '',
+    priority: 'normal',
+    sequence: 0,
+    previous_hash: '',
+    name: '',
+    brief: '',
+    tasks: [],
+    limits: { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 },
+    on_failure: 'fail_fast',
+    reason: '',
+    review_id: '',
+    decision: '',
+    arguments_hash: '',
+    comment: '',
+    ...fields,
+  };
+}
+
+export interface Submitted {
+  readonly mission_id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Puts a command onto the missions topic, with a trace of its own; resolves when the broker has it. */
+export async function sendCommand(connection: Connection, command: MissionCommand): Promise<Submitted> {
+  const [codec, publisher] = await Promise.all([connection.codec(), connection.publisher()]);
+  const value = codec.encodeRecord('MissionCommand', command);
+  const topic = connection.topics.missions;
+  const key = command.correlation_id;
+  const [landed] = await publisher.send(topic, [{ key, value, headers: { traceparent: newTrace() } }]);
+  if (landed === undefined) throw new Failure('broker_unavailable', `${topic} gave no place for the command`);
+  return { mission_id: key, topic, partition: landed.partition, offset: landed.baseOffset };
+}
+
+/** A W3C `traceparent` of a new, sampled trace. */
+export function newTrace(): string {
+  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+}

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import picocolors from 'picocolors';
+import { decide, type ReportEvent } from '#orchestrator/decide.ts';
+import type { FactDraft } from '#orchestrator/facts.ts';
+import { defaultPolicy } from '#orchestrator/policy.ts';
+import type { MissionState } from '#orchestrator/state.ts';
+import type { TaskSpec } from '#schemas/types.gen.ts';
+import { factDetail, factLine } from './fact-line.ts';
+import { liveArea } from './live-area.ts';
+import { foldMission } from './mission-fold.ts';
+import { summaryLines } from './mission-show.ts';
+import { missionLines } from './mission-view.ts';
+
+const plain = picocolors.createColors(false);
+
+const task = (id: string, role: string, needs: readonly string[] = []): TaskSpec => ({
+  ...{ id, role, needs, description: '', wave: 0, timeout_ms: 0, max_attempts: 1, script: null },
+});
+
+/** A mission driven by its own `decide`, with all the facts that it made, numbered. */
+function mission(tasks: readonly TaskSpec[]) {
+  const facts: { event: Parameters<typeof factLine>[0] }[] = [];
+  const fold = foldMission();
+  let state: MissionState | null = null;
+  let now = 1_700_000_000_000;
+  const take = (input: Parameters<typeof decide>[1]): void => {
+    now += 1500;
+    const decision = decide(state, input, { now });
+    assert.equal(decision.kind, 'facts');
+    if (decision.kind !== 'facts') return;
+    state = decision.state;
+    for (const draft of decision.facts) {
+      const event = envelope(draft, facts.length + 1, now);
+      facts.push({ event });
+      fold.add(event);
+    }
+  };
+  const submit = {
+    mission_id: 'm-1',
+    name: 'Deploy it',
+    brief: '',
+    priority: 'normal',
+    traceparent: '',
+  } as const;
+  take({ kind: 'submit', ...submit, tasks, policy: { ...defaultPolicy, max_attempts: 1 } });
+  return {
+    fold,
+    lines: () => facts.map(({ event }) => factLine(event)),
+    details: () => facts.map(({ event }) => factDetail(event)),
+    report: (event: ReportEvent) => take({ kind: 'report', event }),
+    cancel: (reason: string) => take({ kind: 'cancel', reason, by: 'person' }),
+    view: (rows = 24, columns = 80) =>
+      fold.state === null ? [] : missionLines(fold.state, now, plain, { columns, rows }),
+  };
+}
+
+function envelope(draft: FactDraft, sequence: number, timestamp: number) {
+  const rest = {
+    version: 1,
+    correlation_id: 'm-1',
+    causation_id: '',
+    priority: 'normal',
+    previous_hash: '',
+  } as const;
+  return { event_id: `m-1:${sequence}`, timestamp, sequence, ...rest, ...draft } as Parameters<
+    typeof factLine
+  >[0];
+}
+
+const common = { attempt: 1, lease: 1, agent: 'worker@here:1' };
+const base = {
+  version: 1,
+  correlation_id: 'm-1',
+  causation_id: '',
+  priority: 'normal',
+  sequence: 0,
+} as const;
+const report = (event_type: ReportEvent['event_type'], role: string, payload: object): ReportEvent =>
+  ({
+    ...{
+      event_id: 'r',
+      event_type,
+      source_agent: role,
+      target_agent: 'orchestrator',
+      timestamp: 0,
+      previous_hash: '',
+    },
+    ...base,
+    payload: { ...common, ...payload },
+  }) as ReportEvent;
+
+const started = (task_id: string, role: string) =>
+  report('task_started', role, { task_id, journal_partition: 0, journal_offset: 0 });
+const completed = (task_id: string, role: string) =>
+  report('task_completed', role, {
+    task_id,
+    result: 'ok',
+    steps: 1,
+    journal_hash: '',
+    duration_ms: 1,
+    usage: {},
+  });
+const failed = (task_id: string, role: string, message: string) =>
+  report('task_attempt_failed', role, {
+    ...{ task_id, code: 'tool_failed', message, steps: 1, journal_hash: '', retry_at: 0 },
+  });
+
+const two = [
+  task('deploy-cert_agent-wave1', 'cert_agent'),
+  task('b', 'env_agent', ['deploy-cert_agent-wave1']),
+];
+
+describe('fact lines', () => {
+  it('have the event, who says it to whom, and what it is about', () => {
+    const run = mission(two);
+    run.report(started('deploy-cert_agent-wave1', 'cert_agent'));
+    run.report(completed('deploy-cert_agent-wave1', 'cert_agent'));
+    run.report(failed('b', 'env_agent', 'exit code 3\nand more'));
+    assert.deepEqual(run.lines(), [
+      'mission_accepted | orchestrator → person | Deploy it',
+      'plan_created | orchestrator → squad | 2 tasks in 2 waves',
+      'wave_started | orchestrator → squad | wave 1',
+      'task_assigned | orchestrator → cert_agent | deploy-cert_agent-wave1',
+      'task_started | cert_agent → orchestrator | deploy-cert_agent-wave1',
+      'task_completed | cert_agent → orchestrator | deploy-cert_agent-wave1',
+      'wave_completed | orchestrator → squad | wave 1',
+      'wave_started | orchestrator → squad | wave 2',
+      'task_assigned | orchestrator → env_agent | b',
+      'task_failed | env_agent → orchestrator | b (attempt 1, tool_failed: exit code 3…)',
+      'wave_completed | orchestrator → squad | wave 2 (1 failed)',
+      'mission_failed | orchestrator → person | task_failed: task b failed (tool_failed): exit code 3…',
+    ]);
+  });
+});
+
+describe('the view of a mission', () => {
+  it('shows waves and their tasks', () => {
+    const run = mission(two);
+    run.report(started('deploy-cert_agent-wave1', 'cert_agent'));
+    assert.deepEqual(run.view(), [
+      '⠋ Deploy it  running  0/2 tasks  1.5 s  m-1',
+      '  wave 1  0/1',
+      '    ⠋ deploy-cert_agent-wave1  cert_agent  0 ms',
+      '  wave 2  0/1',
+      '    · b  env_agent',
+    ]);
+  });
+
+  it('is never higher or wider than the terminal', () => {
+    const run = mission(
+      Array.from({ length: 300 }, (_, i) => task(`task-${i}`, 'cert_agent', i > 250 ? ['task-0'] : [])),
+    );
+    for (let i = 0; i < 90; i++) run.report(started(`task-${i}`, 'cert_agent'));
+    for (const [rows, columns] of [
+      [24, 80],
+      [5, 20],
+      [3, 10],
+    ] as const) {
+      const lines = run.view(rows, columns);
+      assert.ok(lines.length < rows, `${lines.length} lines in ${rows}`);
+      for (const line of lines) assert.ok(line.length <= columns, line);
+    }
+  });
+
+  it('says at the end what failed and what to try next', () => {
+    const run = mission(two);
+    run.report(failed('deploy-cert_agent-wave1', 'cert_agent', 'no openssl'));
+    assert.equal(run.fold.over, true);
+    const text = summaryLines(run.fold, plain).join('\n');
+    assert.match(text, /^Mission failed in 1\.5 s: 0 of 2 tasks completed\n/);
+    assert.match(text, /deploy-cert_agent-wave1 \(cert_agent, attempt 1\) {2}tool_failed: no openssl/);
+    assert.match(text, /ravenhelm events m-1/);
+  });
+
+  it('is over when the last task of a cancelled mission is', () => {
+    const run = mission(two);
+    assert.equal(run.fold.over, false);
+    run.cancel('enough');
+    assert.equal(run.fold.over, true);
+    assert.match(run.view()[0] ?? '', /^⊘ Deploy it {2}cancelled/);
+  });
+});
+
+describe('the live area', () => {
+  it('writes only the lines that changed, and nothing when none did', () => {
+    const written: string[] = [];
+    const area = liveArea({ columns: 80, write: (text) => written.push(text) > 0 });
+    area.draw(['head', 'one', 'two']);
+    area.draw(['head', 'one', 'two']);
+    assert.equal(written.length, 1);
+    area.draw(['head', 'ONE', 'two']);
+    assert.equal(written.length, 2);
+    assert.match(written[1] ?? '', /ONE/);
+    assert.doesNotMatch(written[1] ?? '', /head|two/);
+    area.end();
+    assert.equal(written.at(-1), '\u001b[?25h');
+  });
+});

@@ -1,0 +1,155 @@
+import type { MissionState, Status, TaskState, TaskStatus } from '#orchestrator/state.ts';
+import { duration, oneLine } from './format.ts';
+import type { Colors } from './output.ts';
+import { cut } from './table.ts';
+
+export interface ViewSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Braille dots that go round. */
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+
+/**
+ * A mission as lines: its head, then its waves with their tasks. Where the terminal is too low for all, waves that
+ * ended well or have not begun are one line each, and then only what is going on is shown.
+ */
+export function missionLines(state: MissionState, now: number, colors: Colors, size: ViewSize): string[] {
+  const turn = spinner[Math.floor(now / 100) % spinner.length] ?? '';
+  const head = headLine(state, now, colors, turn);
+  const waves = wavesOf(state);
+  const full = waves.flatMap((wave) => [
+    waveLine(wave, colors),
+    ...wave.tasks.map((task) => taskLine(task, now, colors, turn)),
+  ]);
+  const room = size.rows - 2;
+  const lines = full.length <= room ? full : shortened(waves, now, colors, turn, room);
+  return [head, ...lines].slice(0, Math.max(1, size.rows - 1)).map((line) => cut(line, size.columns));
+}
+
+interface ShownTask {
+  readonly id: string;
+  readonly role: string;
+  readonly task: TaskState;
+}
+
+interface Wave {
+  readonly number: number;
+  readonly tasks: readonly ShownTask[];
+  readonly ended: number;
+  readonly bad: number;
+  /** Somebody works on it, or something in it went wrong. */
+  readonly active: boolean;
+}
+
+function wavesOf({ plan, tasks }: MissionState): Wave[] {
+  if (plan === null) return [];
+  return plan.waves.flatMap((positions, number) => {
+    const shown = positions.flatMap((position) => {
+      const spec = plan.tasks[position];
+      const task = tasks[position];
+      return spec === undefined || task === undefined ? [] : [{ id: spec.id, role: spec.role, task }];
+    });
+    if (shown.length === 0) return [];
+    const is = (...statuses: TaskStatus[]) =>
+      shown.filter(({ task }) => statuses.includes(task.status)).length;
+    const bad = is('failed', 'cancelled');
+    return [
+      {
+        number,
+        tasks: shown,
+        ended: is('completed', 'failed', 'cancelled'),
+        bad,
+        active: bad > 0 || is('running', 'assigned', 'waiting') > 0,
+      },
+    ];
+  });
+}
+
+function shortened(
+  waves: readonly Wave[],
+  now: number,
+  colors: Colors,
+  turn: string,
+  room: number,
+): string[] {
+  const urgent = waves.flatMap((wave) => [
+    waveLine(wave, colors),
+    ...(wave.active
+      ? wave.tasks
+          .filter(({ task }) => noteworthy.has(task.status))
+          .map((task) => taskLine(task, now, colors, turn))
+      : []),
+  ]);
+  if (urgent.length <= room) return urgent;
+  const most = Math.max(1, room - 1);
+  return [...urgent.slice(0, most), colors.dim(`  … ${urgent.length - most} more lines`)];
+}
+
+const noteworthy: ReadonlySet<TaskStatus> = new Set(['running', 'assigned', 'waiting', 'failed']);
+
+function headLine(state: MissionState, now: number, colors: Colors, turn: string): string {
+  const name = oneLine(state.name || state.brief, 60) || 'mission';
+  const done = state.tasks.filter(({ status }) => status === 'completed').length;
+  const took = duration((state.ended_at || now) - state.created_at);
+  const glyph = missionGlyph(state.status, colors, turn);
+  const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
+  return `${glyph} ${colors.bold(name)}  ${state.status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
+}
+
+function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
+  const name = number === 0 ? 'planning' : `wave ${number}`;
+  const count = `${ended}/${tasks.length}`;
+  const done = ended === tasks.length;
+  return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;
+}
+
+function taskLine({ id, role, task }: ShownTask, now: number, colors: Colors, turn: string): string {
+  const parts = [`    ${taskGlyph(task.status, colors, turn)} ${id}`, colors.dim(role)];
+  if (task.started_at > 0) parts.push(duration(Math.max(0, (task.ended_at || now) - task.started_at)));
+  if (task.attempt > 1) parts.push(colors.yellow(`attempt ${task.attempt}`));
+  if (task.status === 'waiting')
+    parts.push(colors.yellow(`again in ${duration(Math.max(0, task.retry_at - now))}`));
+  if (task.status === 'failed' || task.status === 'waiting')
+    parts.push(colors.red(`${task.code}: ${oneLine(task.message, 120)}`));
+  return parts.join('  ');
+}
+
+export function taskGlyph(status: TaskStatus, colors: Colors, turn = '●'): string {
+  switch (status) {
+    case 'pending':
+      return colors.dim('·');
+    case 'assigned':
+      return colors.cyan('○');
+    case 'running':
+      return colors.cyan(turn);
+    case 'waiting':
+      return colors.yellow('↻');
+    case 'completed':
+      return colors.green('✔');
+    case 'failed':
+      return colors.red('✖');
+    case 'cancelled':
+      return colors.yellow('⊘');
+    default:
+      return status satisfies never;
+  }
+}
+
+function missionGlyph(status: Status, colors: Colors, turn: string): string {
+  switch (status) {
+    case 'planning':
+    case 'running':
+      return colors.cyan(turn);
+    case 'completed':
+      return colors.green('✔');
+    case 'cancelled':
+      return colors.yellow('⊘');
+    case 'failed':
+    case 'rejected':
+      return colors.red('✖');
+    default:
+      return status satisfies never;
+  }
+}

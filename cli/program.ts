@@ -1,0 +1,163 @@
+import { Command, InvalidArgumentError } from 'commander';
+import type { ExitCode } from './exit-code.ts';
+import type { Invocation } from './invocation.ts';
+
+type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
+type Wrap = (
+  action: (io: Invocation, ...args: unknown[]) => Promise<ExitCode>,
+) => (...args: unknown[]) => Promise<void>;
+
+/** Every command, in the order in which help lists them. */
+export function commands(wrap: Wrap): Command {
+  const program = new Command('ravenhelm')
+    .description('Swarms of AI agents on a Kafka log.')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: () => undefined })
+    .helpCommand(true);
+  const command = (
+    on: Command,
+    name: string,
+    description: string,
+    action: Action,
+    isDefault = false,
+  ): Command =>
+    on
+      .command(name, { isDefault })
+      .description(description)
+      .option('--json', 'machine-readable output: one JSON document, or one per line')
+      .action(wrap(action as (io: Invocation, ...args: unknown[]) => Promise<ExitCode>));
+  const add = (name: string, description: string, action: Action) =>
+    command(program, name, description, action);
+  const group = (name: string, description: string) => program.command(name).description(description);
+
+  program.commandsGroup('On this machine:');
+  add(
+    'up',
+    'start Kafka, registry, PostgreSQL and all services, and wait until they are ready',
+    async (io, options) => (await import('./commands/up.ts')).up(io, options),
+  )
+    .option('--no-services', 'only the stack, the schemas and the topics')
+    .option('--workers <n>', 'worker processes (default 1)', count)
+    .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
+    .option('--free-ports', 'random ports instead of the default ones')
+    .option('--jars <folder>', 'where downloaded jars are kept (default .ravenhelm/jars)');
+  add('down', 'stop what `up` started; data stay', async (io, options) =>
+    (await import('./commands/down.ts')).down(io, options),
+  ).option('--volumes', 'delete the data, too');
+  add('status', 'what runs, and where; exits 1 when not all of it is ready', async (io) =>
+    (await import('./commands/status.ts')).status(io),
+  );
+  add(
+    'logs [name]',
+    'the logs of a service or of a component of the stack, or of all',
+    async (io, name, options) => (await import('./commands/logs.ts')).logs(io, name, options),
+  )
+    .option('-f, --follow', 'go on with what comes')
+    .option('-n, --lines <n>', 'how many of the last lines', lineCount, 40);
+  add('doctor', 'check what Ravenhelm needs, and say what to do', async (io) =>
+    (await import('./commands/doctor.ts')).doctor(io),
+  );
+
+  program.commandsGroup('Missions:');
+  add(
+    'run <mission>',
+    'submit a mission file, - or a brief in quotes, and follow it to its end',
+    async (io, mission, options) => (await import('./commands/run.ts')).run(io, mission, options),
+  )
+    .option('--id <id>', 'the id of the mission (default: a new UUID)')
+    .option('--plain', 'a line per fact, also on a terminal')
+    .addHelpText(
+      'after',
+      '\nExits 0 completed, 1 failed or cancelled, 2 refused, 130 interrupted (the mission goes on).',
+    );
+  add(
+    'submit <mission>',
+    'submit a mission file, - or a brief, and print its id',
+    async (io, mission, options) => (await import('./commands/submit.ts')).submit(io, mission, options),
+  ).option('--id <id>', 'the id of the mission (default: a new UUID)');
+  add('cancel <id>', 'cancel a mission', async (io, id, options) =>
+    (await import('./commands/submit.ts')).cancel(io, id, options),
+  ).option('--reason <text>', 'why');
+  add(
+    'watch [id]',
+    'a line per fact as it comes: of one mission to its end, or of all',
+    async (io, id, options) => (await import('./commands/watch.ts')).watch(io, id, options),
+  ).option('--from-start', 'from the beginning of the ledger');
+  add('missions', 'missions, newest first', async (io, options) =>
+    (await import('./commands/missions.ts')).missions(io, options),
+  )
+    .option('--status <status>', 'only planning, running, completed, failed, cancelled or rejected')
+    .option('--limit <n>', 'at most so many', count, 20);
+  add('mission <id>', 'one mission with its tasks and attempts', async (io, id) =>
+    (await import('./commands/missions.ts')).mission(io, id),
+  );
+  add('tasks', 'tasks, newest first', async (io, options) =>
+    (await import('./commands/missions.ts')).tasks(io, options),
+  )
+    .option('--mission <id>', 'only of this mission')
+    .option('--role <role>', 'only of this role')
+    .option('--status <status>', 'only pending, assigned, running, waiting, completed, failed or cancelled');
+  add('agents', 'agents and services, and when they were last heard of', async (io) =>
+    (await import('./commands/missions.ts')).agents(io),
+  );
+
+  program.commandsGroup('The ledger:');
+  add('events <id>', 'every fact of a mission, read from Kafka', async (io, id) =>
+    (await import('./commands/events.ts')).events(io, id),
+  );
+  add(
+    'verify [id]',
+    'recompute hash chain, decisions and journals; exits 1 when anything differs',
+    async (io, id, options) => (await import('./commands/verify.ts')).verify(io, id, options),
+  ).option('--all', 'of all missions');
+  add('rebuild', 'fold the ledger into PostgreSQL anew, and swap it in', async (io, options) =>
+    (await import('./commands/rebuild.ts')).rebuild(io, options),
+  ).option('--check', 'change nothing: compare what would be built with what is there');
+
+  program.commandsGroup('Set-up:');
+  const topics = group('topics', 'the topic table');
+  command(
+    topics,
+    'list',
+    'what flows where',
+    async (io) => (await import('./commands/topics.ts')).list(io),
+    true,
+  );
+  command(topics, 'diff', 'where the brokers differ from the table', async (io) =>
+    (await import('./commands/topics.ts')).diff(io),
+  );
+  command(topics, 'apply', 'create and mend topics', async (io) =>
+    (await import('./commands/topics.ts')).applyAll(io),
+  );
+  const schemas = group('schemas', 'the schemas in the registry');
+  command(
+    schemas,
+    'list',
+    'our schemas, and whether the registry has them',
+    async (io) => (await import('./commands/schemas.ts')).list(io),
+    true,
+  );
+  command(schemas, 'check', 'exit 1 when the registry is not in step', async (io) =>
+    (await import('./commands/schemas.ts')).check(io),
+  );
+  command(schemas, 'register', 'register all, or none when one is refused', async (io) =>
+    (await import('./commands/schemas.ts')).register(io),
+  );
+  const roles = group('roles', 'what agents there are');
+  command(roles, 'list', 'all roles', async (io) => (await import('./commands/roles.ts')).list(io), true);
+  command(roles, 'show <name>', 'one role with its prompt', async (io, name) =>
+    (await import('./commands/roles.ts')).show(io, name),
+  );
+  return program;
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number;
+  throw new InvalidArgumentError('Expected a whole number from 1.');
+}
+
+function lineCount(text: string): number {
+  return text === '0' ? 0 : count(text);
+}

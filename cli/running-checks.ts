@@ -1,0 +1,98 @@
+import { diffTopics } from '#chassis/admin.ts';
+import { readConfig } from '#chassis/config.ts';
+import { asFailure } from '#chassis/failures.ts';
+import { status as stackStatus, whereIs } from '#local/stack.ts';
+import { listSchemas } from '#schemas/registry.ts';
+import { serviceStates } from '#supervisor/control.ts';
+import { missionsSubject } from '#topics/table.ts';
+import { withConnection } from './connection.ts';
+import type { Invocation } from './invocation.ts';
+import type { Check, Finding } from './machine-checks.ts';
+import { placeOf, serviceEnvironment } from './place.ts';
+import { wantedTopics } from './prepare.ts';
+
+const notUp: Finding = {
+  level: 'warn',
+  found: 'nothing runs here',
+  advice: '`ravenhelm up` starts everything.',
+};
+
+/** Whether what runs answers, and is as this version wants it. */
+export function runningChecks(io: Invocation): Check[] {
+  const { env, signal } = io;
+  const place = placeOf(env);
+  const address = () => whereIs({ dir: place.home, env });
+
+  const component = (name: string, label: string): Check => ({
+    name: label,
+    advice: '`ravenhelm logs` shows the logs of all components.',
+    async run() {
+      if ((await address()) === null) return notUp;
+      const { components } = await stackStatus({ dir: place.home, env });
+      const found = components.find((each) => each.name === name);
+      if (found === undefined) return { level: 'warn', found: 'unknown' };
+      return found.state === 'ready'
+        ? { level: 'ok', found: `answers at ${found.address}` }
+        : {
+            level: 'fail',
+            found: `${found.state} at ${found.address}`,
+            advice: `\`ravenhelm logs ${name}\``,
+          };
+    },
+  });
+
+  return [
+    component('kafka', 'brokers'),
+    component('registry', 'registry'),
+    component('postgres', 'database'),
+    {
+      name: 'topics',
+      advice: '`ravenhelm topics diff` shows what differs, `ravenhelm topics apply` mends it.',
+      async run() {
+        if ((await address()) === null) return notUp;
+        const drift = await withConnection(io, async (connection) => {
+          const wanted = wantedTopics(readConfig(serviceEnvironment(place, connection.address, env)));
+          return diffTopics(await connection.admin(), wanted, signal);
+        });
+        return drift.length === 0
+          ? { level: 'ok', found: 'in step' }
+          : { level: 'fail', found: `${drift.length} differences`, advice: this.advice };
+      },
+    },
+    {
+      name: 'schemas',
+      advice: '`ravenhelm schemas check` shows which, `ravenhelm schemas register` mends it.',
+      async run() {
+        const where = await address();
+        if (where === null) return notUp;
+        const schemas = await listSchemas({
+          url: where.registry,
+          missionsSubject: missionsSubject(place.prefix),
+          signal,
+        });
+        const late = schemas.filter(({ in_step }) => !in_step).length;
+        return late === 0
+          ? { level: 'ok', found: `${schemas.length} in step` }
+          : { level: 'fail', found: `${late} of ${schemas.length} not in step`, advice: this.advice };
+      },
+    },
+    {
+      name: 'services',
+      advice: '`ravenhelm logs` shows the logs of all services.',
+      async run() {
+        const services = await serviceStates(place.home).catch((error: unknown) => {
+          throw asFailure(error);
+        });
+        if (services.length === 0) return notUp;
+        const found = services.map(
+          ({ name, state, restarts }) => `${name} ${state}${restarts > 0 ? ` (${restarts} restarts)` : ''}`,
+        );
+        const good = services.every(({ state }) => state === 'ready');
+        const text = found.join(', ');
+        return good
+          ? { level: 'ok', found: text }
+          : { level: 'fail', found: text, advice: '`ravenhelm up`, `ravenhelm logs`' };
+      },
+    },
+  ];
+}
