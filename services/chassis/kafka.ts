@@ -1,5 +1,10 @@
 import { type ISocketFactory, Kafka, type logCreator, logLevel } from 'kafkajs';
+import { registerCodecs } from './compression.ts';
+import { rememberTransactionCoordinators } from './coordinator-cache.ts';
 import type { Logger } from './log.ts';
+
+registerCodecs();
+rememberTransactionCoordinators();
 
 /** Everything about kafkajs that is set once, for every client that Ravenhelm opens. */
 export interface KafkaSettings {
