@@ -1,51 +1,23 @@
-import { randomUUID } from 'node:crypto';
 import type { Batch, KafkaMessage } from 'kafkajs';
-import type { Codec } from '#schemas/codec.ts';
+import { Alarm } from './alarm.ts';
 import { deadLetter } from './dead-letter.ts';
-import { asFailure, Failure } from './failures.ts';
+import { within } from './deadline.ts';
+import { decodeRecord, needsSchema } from './decode-record.ts';
+import { asFailure, type Failure } from './failures.ts';
 import { Inbox } from './inbox.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { outgoing } from './outbox.ts';
-import type { InputRecord, PartitionLogic, Processor } from './processor.ts';
-import type { Publisher } from './publisher.ts';
+import type { PartitionSettings } from './partition-settings.ts';
+import type { PartitionLogic } from './processor.ts';
+import { epochKey, positionsKey, Restore } from './restore.ts';
 import { Transaction } from './transaction.ts';
 import type { Transactor } from './transactor.ts';
 
-/** Keys that the chassis itself writes into a state topic or onto an input. */
-const epochKey = '@epoch';
-const positionsKey = '@positions';
-const barrierPrefix = '@barrier/';
-
 /** How long facts that nobody waits for may wait for company, in milliseconds. */
 const lazyMs = 4;
-/** Larger records belong into the workspace; they also stall reads of compacted topics (kafkajs issue 1072). */
-const mostRecordBytes = 256 * 1024;
-const acquireDeadlineMs = 60_000;
 /** Acquisitions in a row that may fail before the process gives up and lets its supervisor start it again. */
 const mostFailures = 8;
-
-/** What a partition may ask of the consumer it belongs to. */
-export interface FetchControl {
-  pause(topic: string, partition: number): void;
-  resume(topic: string, partition: number): void;
-  seek(topic: string, partition: number, offset: number): void;
-  /** First offset that the log still has. */
-  earliest(topic: string, partition: number): Promise<number>;
-}
-
-export interface PartitionSettings {
-  readonly index: number;
-  readonly processor: Processor;
-  readonly control: FetchControl;
-  readonly openTransactor: (transactionalIds: readonly string[]) => Transactor;
-  readonly publisher: Publisher;
-  readonly codec: Codec;
-  readonly deadLetterTopic: string;
-  readonly now: () => number;
-  readonly log: Logger;
-  readonly crash: (failure: Failure) => void;
-}
 
 type State = 'acquiring' | 'running' | 'closed';
 
@@ -61,32 +33,37 @@ export class Partition {
   private readonly settings: PartitionSettings;
   private readonly log: Logger;
   private readonly inbox = new Inbox();
+  private readonly alarm: Alarm;
   private state: State = 'acquiring';
   private logic: PartitionLogic | null = null;
+  private restore: Restore | null = null;
   private transactor: Transactor | null = null;
   private transaction = new Transaction();
+  /** The commit under way. Never rejects. */
   private committing: Promise<void> | null = null;
-  private loading = false;
-  private paused = false;
-  private epoch = '';
-  private markerSeen: (() => void) | null = null;
-  private restoredPositions: Record<string, number> = {};
-  private schemaLoads: Promise<void>[] = [];
-  private failures = 0;
   private lazyTimer: NodeJS.Timeout | null = null;
-  private alarmTimer: NodeJS.Timeout | null = null;
-  private alarmAt: number | null = null;
-  private barrier: string | null = null;
+  private loadingSchema = false;
+  private paused = false;
+  private failures = 0;
+  /** When something last moved, for the watchdog; milliseconds of the monotonic clock. */
+  private movedAt = performance.now();
   /** Next offset to be fetched, by input topic. */
   private readonly fetchPositions = new Map<string, number>();
   /** Position after the last committed record, by input topic. */
   readonly committedPositions = new Map<string, number>();
-  /** When something last moved, for the watchdog; milliseconds of the monotonic clock. */
-  private movedAt = performance.now();
 
   constructor(settings: PartitionSettings) {
+    const { processor, publisher, index } = settings;
     this.settings = settings;
-    this.log = settings.log.child({ service: settings.processor.service, partition: settings.index });
+    this.log = settings.log.child({ service: processor.service, partition: index });
+    this.alarm = new Alarm({
+      now: settings.now,
+      async sendBarrier(key) {
+        if (processor.barrierTopic === null) return;
+        await publisher.send(processor.barrierTopic, [{ key, value: null, partition: index }]);
+      },
+      failed: (error) => this.fail(asFailure(error, 'commit_unknown')),
+    });
   }
 
   get index(): number {
@@ -94,25 +71,28 @@ export class Partition {
   }
 
   get running(): boolean {
-    return this.state === 'running';
+    return this.is('running');
+  }
+
+  /** Asked through a method, because the state changes while something is awaited. */
+  private is(state: State): boolean {
+    return this.state === state;
   }
 
   /** Milliseconds since it last moved although it had something to do; 0 when it is idle or waits for room. */
   stalledFor(): number {
-    const busy =
-      this.state === 'acquiring' ||
-      this.committing !== null ||
-      (this.inbox.length > 0 && this.logic?.ready());
-    return this.state !== 'closed' && busy ? performance.now() - this.movedAt : 0;
+    if (this.is('closed')) return 0;
+    const hasWork = this.inbox.length > 0 && this.logic?.ready() === true;
+    const busy = this.is('acquiring') || this.committing !== null || hasWork;
+    return busy ? performance.now() - this.movedAt : 0;
   }
 
   /** Takes the partition over. Never throws: what fails is tried again, and too many failures end the process. */
   async acquire(): Promise<void> {
-    while (this.state !== 'closed') {
+    while (!this.is('closed')) {
       const started = performance.now();
       try {
         await this.acquireOnce();
-        if (this.is('closed')) return;
         metrics.acquireSeconds.observe((performance.now() - started) / 1000);
         this.failures = 0;
         this.pump();
@@ -120,146 +100,101 @@ export class Partition {
       } catch (error) {
         if (this.is('closed')) return;
         this.failures += 1;
+        const { failures } = this;
         const failure = asFailure(error, 'commit_unknown');
         this.log.warn(
-          { code: failure.code, error: failure.message, failures: this.failures },
+          { code: failure.code, error: failure.message, failures },
           'could not acquire partition',
         );
-        if (this.failures >= mostFailures) {
-          this.settings.crash(failure);
-          return;
-        }
-        await new Promise((done) => setTimeout(done, Math.min(100 * 2 ** this.failures, 5000)));
+        if (failures >= mostFailures) return this.settings.crash(failure);
+        await new Promise((done) => setTimeout(done, Math.min(100 * 2 ** failures, 5000)));
       }
     }
   }
 
-  /** Narrowing aid: the state changes while something is awaited. */
-  private is(state: State): boolean {
-    return this.state === state;
-  }
-
   private async acquireOnce(): Promise<void> {
-    const { processor, control, index } = this.settings;
+    const { processor, control, index, codec } = this.settings;
+    const { stateTopic } = processor;
     this.movedAt = performance.now();
-    for (const topic of processor.inputs) control.pause(topic, index);
+    this.pauseInputs();
+    await this.committing;
     this.discard();
     await this.transactor?.close();
     if (this.is('closed')) return;
+
     const transactor = this.settings.openTransactor(processor.transactionalIds(index));
     this.transactor = transactor;
     await transactor.fence();
-    this.logic = processor.open(index);
-    this.restoredPositions = {};
-    this.schemaLoads = [];
-    this.epoch = randomUUID();
-    const reached = this.waitForMarker();
+
+    const logic = processor.open(index);
+    const restore = new Restore(logic, codec);
+    this.logic = logic;
+    this.restore = restore;
+    control.seek(stateTopic, index, await control.earliest(stateTopic, index));
+    const marker = { key: epochKey, value: Buffer.from(restore.marker), partition: index };
+    await transactor.commit([outgoing(stateTopic, marker)]);
+    control.resume(stateTopic, index);
     try {
-      // Where to read from is asked first: the marker must lie ahead of it.
-      control.seek(processor.stateTopic, index, await control.earliest(processor.stateTopic, index));
-      await transactor.commit([
-        outgoing(processor.stateTopic, { key: epochKey, value: Buffer.from(this.epoch), partition: index }),
-      ]);
-      control.resume(processor.stateTopic, index);
-      await reached.promise;
+      await restore.done();
     } finally {
-      reached.stop();
-      control.pause(processor.stateTopic, index);
+      control.pause(stateTopic, index);
     }
-    await Promise.all(this.schemaLoads);
     if (this.is('closed')) return;
-    this.logic.restored();
-    await this.resumeInputs();
+    logic.restored();
+
+    await this.resumeInputs(restore.positions);
     if (this.is('closed')) return;
     this.state = 'running';
     this.movedAt = performance.now();
-    this.log.info({ positions: this.restoredPositions }, 'partition acquired');
+    this.log.info({ positions: restore.positions }, 'partition acquired');
   }
 
-  private async resumeInputs(): Promise<void> {
+  private async resumeInputs(restored: Readonly<Record<string, number>>): Promise<void> {
     const { processor, control, index } = this.settings;
     for (const topic of processor.inputs) {
       const earliest = await control.earliest(topic, index);
-      const stored = this.restoredPositions[topic];
-      if (stored !== undefined && stored < earliest) this.reportGap(topic, stored, earliest);
-      const position = Math.max(stored ?? earliest, earliest);
-      this.fetchPositions.set(topic, position);
-      this.committedPositions.set(topic, position);
+      const position = restored[topic] ?? earliest;
+      if (position < earliest) this.reportGap(topic, position, earliest);
+      this.fetchPositions.set(topic, Math.max(position, earliest));
+      this.committedPositions.set(topic, Math.max(position, earliest));
     }
     this.seekInputs();
+    this.paused = false;
     for (const topic of processor.inputs) control.resume(topic, index);
   }
 
   /** After a rebalance that left the partition here, the client starts from the group's offsets, which lag behind. */
   seekInputs(): void {
     for (const [topic, position] of this.fetchPositions) {
-      this.settings.control.seek(topic, this.settings.index, position);
+      this.settings.control.seek(topic, this.index, position);
     }
+  }
+
+  private pauseInputs(): void {
+    this.paused = true;
+    for (const topic of this.settings.processor.inputs) this.settings.control.pause(topic, this.index);
   }
 
   private reportGap(topic: string, expected: number, found: number): void {
     metrics.inputGaps.inc({ topic }, found - expected);
-    this.log.error(
-      { code: 'input_gap', topic, expected, found },
-      'records were deleted before they were read',
-    );
-  }
-
-  private waitForMarker(): { promise: Promise<void>; stop: () => void } {
-    let timer: NodeJS.Timeout | undefined;
-    const promise = new Promise<void>((seen, failed) => {
-      this.markerSeen = seen;
-      timer = setTimeout(
-        () =>
-          failed(new Failure('deadline_exceeded', `the state was not restored in ${acquireDeadlineMs} ms`)),
-        acquireDeadlineMs,
-      );
-    });
-    return {
-      promise,
-      stop: () => {
-        clearTimeout(timer);
-        this.markerSeen = null;
-      },
-    };
+    const fields = { code: 'input_gap', topic, expected, found };
+    this.log.error(fields, 'records were deleted before they were read');
   }
 
   /** Takes what the client fetched; returns at once, so that no partition waits for another. */
   offer(batch: Batch): void {
-    if (batch.topic === this.settings.processor.stateTopic) this.offerState(batch.messages);
-    else if (this.state === 'running') this.offerInputs(batch);
-  }
-
-  private offerState(messages: readonly KafkaMessage[]): void {
-    this.movedAt = performance.now();
-    for (const message of messages) {
-      if (this.markerSeen === null || this.logic === null) return;
-      const key = message.key?.toString() ?? '';
-      if (key === epochKey) {
-        if (message.value?.toString() === this.epoch) {
-          this.markerSeen();
-          this.markerSeen = null;
-        }
-      } else if (key === positionsKey) {
-        this.restoredPositions = JSON.parse(message.value?.toString() ?? '{}');
-      } else {
-        const { codec } = this.settings;
-        // State that an older version wrote.
-        if (message.value !== null && !codec.knows(message.value)) {
-          this.schemaLoads.push(codec.load(message.value, AbortSignal.timeout(10_000)));
-        }
-        this.logic.restore(key, message.value);
-      }
-    }
+    if (batch.topic === this.settings.processor.stateTopic) {
+      this.movedAt = performance.now();
+      this.restore?.take(batch.messages);
+    } else if (this.is('running')) this.offerInputs(batch);
   }
 
   private offerInputs(batch: Batch): void {
     const { topic } = batch;
     const expected = this.fetchPositions.get(topic) ?? 0;
-    const found = Number(batch.firstOffset() ?? expected);
-    // The client jumped: the broker no longer had the offset. Offsets that only control records hold are no gap.
-    if (Number((batch as Batch & { fetchedOffset: string }).fetchedOffset) > expected)
-      this.reportGap(topic, expected, found);
+    // The client jumped, because the broker no longer had the offset. (Its types leave this field out.)
+    const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string };
+    if (Number(fetchedOffset) > expected) this.reportGap(topic, expected, Number(fetchedOffset));
     metrics.records.inc({ topic }, batch.messages.length);
     for (const message of batch.messages) {
       const offset = Number(message.offset);
@@ -274,74 +209,63 @@ export class Partition {
 
   /** The client went past records that it does not show: control records and aborted ones. */
   skipped(topic: string, next: number): void {
-    if (this.state === 'running' && next > (this.fetchPositions.get(topic) ?? Number.POSITIVE_INFINITY)) {
-      this.fetchPositions.set(topic, next);
-    }
+    const position = this.fetchPositions.get(topic);
+    if (this.is('running') && position !== undefined && next > position) this.fetchPositions.set(topic, next);
   }
 
   private announceSignal(topic: string, message: KafkaMessage): void {
     const { logic } = this;
+    const { codec } = this.settings;
     if (logic?.signals === undefined || message.value === null) return;
-    const name = this.settings.codec.nameOf(message.value);
+    const name = codec.nameOf(message.value);
     if (name === null || !logic.signals.has(name)) return;
     try {
-      logic.arrived?.(this.decode(topic, message));
+      logic.arrived?.(decodeRecord(topic, this.index, message, codec));
     } catch {
       // Its turn will come, and with it the dead letter.
     }
   }
 
-  private pauseInputs(): void {
-    this.paused = true;
-    for (const topic of this.settings.processor.inputs) this.settings.control.pause(topic, this.index);
-  }
-
   /** Handles what there is room for, and starts a commit when none is under way. Call it whenever something changed. */
   pump(): void {
-    if (this.state !== 'running') return;
-    this.handleInbox();
+    const { logic } = this;
+    if (!this.is('running') || logic === null) return;
+    this.handleInbox(logic);
     if (this.paused && this.inbox.roomy) {
       this.paused = false;
       for (const topic of this.settings.processor.inputs) this.settings.control.resume(topic, this.index);
     }
-    this.setAlarm();
+    this.alarm.set(logic.nextAlarm(), this.restore?.marker ?? '');
     if (this.committing !== null || this.transaction.empty) return;
-    if (this.transaction.urgent || this.transaction.full) this.commit();
+    if (this.transaction.urgent || this.transaction.full) this.commit(logic);
     else this.lazyTimer ??= setTimeout(() => this.commitLazily(), lazyMs);
   }
 
-  private commitLazily(): void {
-    this.lazyTimer = null;
-    if (this.state === 'running' && this.committing === null && !this.transaction.empty) this.commit();
-  }
-
-  private handleInbox(): void {
-    const { logic } = this;
-    if (logic === null || this.loading) return;
+  private handleInbox(logic: PartitionLogic): void {
+    if (this.loadingSchema) return;
     for (let item = this.inbox.peek(); item !== undefined; item = this.inbox.peek()) {
       if (this.transaction.full || !logic.ready()) return;
-      const value = item.message.value;
-      if (value !== null && value.length <= mostRecordBytes && !this.settings.codec.knows(value)) {
-        void this.loadSchema(value);
+      if (needsSchema(item.message, this.settings.codec)) {
+        void this.loadSchema(item.message);
         return;
       }
       this.inbox.shift();
       this.movedAt = performance.now();
-      this.handleOne(logic, item.topic, item.message);
+      this.handle(logic, item.topic, item.message);
       this.transaction.positions.set(item.topic, item.offset + 1);
     }
   }
 
-  private handleOne(logic: PartitionLogic, topic: string, message: KafkaMessage): void {
+  private handle(logic: PartitionLogic, topic: string, message: KafkaMessage): void {
     const { transaction } = this;
+    const { codec, now } = this.settings;
+    if (this.alarm.isBarrier(message)) {
+      if (this.alarm.rings(message)) this.ring(logic);
+      return;
+    }
     transaction.begin();
     try {
-      const key = message.key?.toString() ?? null;
-      if (key?.startsWith(barrierPrefix)) {
-        if (key === this.barrier) this.fireAlarm(logic);
-        return;
-      }
-      const urgency = logic.handle(this.decode(topic, message), this.settings.now(), transaction);
+      const urgency = logic.handle(decodeRecord(topic, this.index, message, codec), now(), transaction);
       if (urgency === 'urgent') transaction.urgent = true;
     } catch (error) {
       transaction.rollBack();
@@ -349,87 +273,80 @@ export class Partition {
     }
   }
 
+  private ring(logic: PartitionLogic): void {
+    const now = this.settings.now();
+    // Something that was read before the barrier may have moved the timer.
+    if ((logic.nextAlarm() ?? Number.POSITIVE_INFINITY) > now) return;
+    metrics.alarms.inc();
+    logic.alarm(now, this.transaction);
+    this.transaction.urgent = true;
+  }
+
   /** Never blocks the partition, never drops the record: it goes to the dead letters in the same transaction. */
   private bury(topic: string, message: KafkaMessage, failure: Failure): void {
-    const fields = { code: failure.code, topic, offset: message.offset, error: failure.message };
-    if (failure.code === 'handler_failed')
-      this.log.error({ ...fields, stack: failure.stack, cause: String(failure.cause) }, 'dead letter');
+    const { deadLetterTopic, processor, now } = this.settings;
+    const { code } = failure;
+    const fields = { code, topic, offset: message.offset, error: failure.message };
+    if (code === 'handler_failed') this.log.error({ ...fields, stack: failure.stack }, 'dead letter');
     else this.log.warn(fields, 'dead letter');
-    metrics.deadLetters.inc({ code: failure.code });
+    metrics.deadLetters.inc({ code });
+    const origin = { topic, partition: this.index, message };
     this.transaction.add(
-      deadLetter({
-        topic: this.settings.deadLetterTopic,
-        service: this.settings.processor.service,
-        origin: { topic, partition: this.index, message },
-        failure,
-        now: this.settings.now(),
-      }),
+      deadLetter({ topic: deadLetterTopic, service: processor.service, origin, failure, now: now() }),
     );
   }
 
-  private decode(topic: string, message: KafkaMessage): InputRecord {
-    const { value, key, headers } = message;
-    if (value === null) throw new Failure('undecodable', 'found a record without a value, expected an event');
-    if (value.length > mostRecordBytes) {
-      throw new Failure(
-        'record_too_large',
-        `found ${value.length} bytes, expected at most ${mostRecordBytes}`,
-      );
-    }
-    return {
-      topic,
-      partition: this.index,
-      offset: Number(message.offset),
-      key: key?.toString() ?? null,
-      timestamp: Number(message.timestamp),
-      traceparent: headers?.['traceparent']?.toString() ?? null,
-      decoded: this.settings.codec.decode(value),
-      bytes: value,
-    };
-  }
-
   /** A schema that was registered after this process started. Decoding says it plainly when there is none. */
-  private async loadSchema(value: Buffer): Promise<void> {
-    this.loading = true;
+  private async loadSchema({ value }: KafkaMessage): Promise<void> {
+    if (value === null) return;
+    this.loadingSchema = true;
     try {
       await this.settings.codec.load(value, AbortSignal.timeout(10_000));
     } catch (error) {
       this.fail(asFailure(error, 'registry_unavailable'));
     } finally {
-      this.loading = false;
+      this.loadingSchema = false;
       this.pump();
     }
   }
 
-  private commit(): void {
-    if (this.lazyTimer !== null) clearTimeout(this.lazyTimer);
+  private commitLazily(): void {
     this.lazyTimer = null;
-    const { transaction, transactor, logic } = this;
-    if (transactor === null || logic === null) return;
+    if (this.is('running') && this.logic !== null && this.committing === null && !this.transaction.empty) {
+      this.commit(this.logic);
+    }
+  }
+
+  private commit(logic: PartitionLogic): void {
+    const { transaction, transactor } = this;
+    if (transactor === null) return;
+    this.stopLazyTimer();
     this.transaction = new Transaction();
     this.movedAt = performance.now();
     this.addState(transaction, logic);
+    this.committing = this.commitWith(transactor, transaction);
+  }
+
+  private async commitWith(transactor: Transactor, transaction: Transaction): Promise<void> {
     const started = performance.now();
-    this.committing = transactor
-      .commit(transaction.records)
-      .then(() => {
-        metrics.commits.inc({ outcome: 'committed' });
-        metrics.commitSeconds.observe((performance.now() - started) / 1000);
-        metrics.commitRecords.observe(transaction.records.length);
-        this.movedAt = performance.now();
-        this.committing = null;
-        if (this.transactor !== transactor) return;
-        for (const [topic, position] of transaction.positions) this.committedPositions.set(topic, position);
-        transaction.announce((failure) =>
-          this.log.error({ error: failure.message, cause: String(failure.cause) }, 'after commit'),
-        );
-        this.pump();
-      })
-      .catch((error: unknown) => {
-        metrics.commits.inc({ outcome: 'failed' });
-        this.committing = null;
-        if (this.transactor === transactor) this.fail(asFailure(error, 'commit_unknown'));
-      });
+    try {
+      await transactor.commit(transaction.records);
+    } catch (error) {
+      metrics.commits.inc({ outcome: 'failed' });
+      this.committing = null;
+      this.fail(asFailure(error, 'commit_unknown'));
+      return;
+    }
+    metrics.commits.inc({ outcome: 'committed' });
+    metrics.commitSeconds.observe((performance.now() - started) / 1000);
+    metrics.commitRecords.observe(transaction.records.length);
+    this.movedAt = performance.now();
+    this.committing = null;
+    for (const [topic, position] of transaction.positions) this.committedPositions.set(topic, position);
+    transaction.announce(({ message, cause }) =>
+      this.log.error({ error: message, cause: String(cause) }, 'after commit'),
+    );
+    this.pump();
   }
 
   private addState(transaction: Transaction, logic: PartitionLogic): void {
@@ -437,19 +354,21 @@ export class Partition {
     const partition = this.index;
     for (const [key, value] of logic.changes()) transaction.send(stateTopic, { key, value, partition });
     const positions = Object.fromEntries([...this.committedPositions, ...transaction.positions]);
-    transaction.send(stateTopic, {
-      key: positionsKey,
-      value: Buffer.from(JSON.stringify(positions)),
-      partition,
-    });
+    const value = Buffer.from(JSON.stringify(positions));
+    transaction.send(stateTopic, { key: positionsKey, value, partition });
   }
 
   /** The outcome of a transaction is unknown or the partition has a new owner: the changelog knows, memory does not. */
   private fail(failure: Failure): void {
-    if (this.state !== 'running') return;
+    if (!this.is('running')) return;
     this.log.warn({ code: failure.code, error: failure.message }, 'acquiring the partition again');
     this.state = 'acquiring';
     void this.acquire();
+  }
+
+  private stopLazyTimer(): void {
+    if (this.lazyTimer !== null) clearTimeout(this.lazyTimer);
+    this.lazyTimer = null;
   }
 
   private discard(): void {
@@ -457,69 +376,18 @@ export class Partition {
     this.transaction = new Transaction();
     this.logic?.close();
     this.logic = null;
-    this.paused = false;
-    this.barrier = null;
-    if (this.lazyTimer !== null) clearTimeout(this.lazyTimer);
-    this.lazyTimer = null;
-    this.clearAlarm();
-  }
-
-  private clearAlarm(): void {
-    if (this.alarmTimer !== null) clearTimeout(this.alarmTimer);
-    this.alarmTimer = null;
-    this.alarmAt = null;
-  }
-
-  private setAlarm(): void {
-    if (this.barrier !== null) return;
-    const due = this.logic?.nextAlarm() ?? null;
-    if (due === this.alarmAt) return;
-    this.clearAlarm();
-    if (due === null) return;
-    this.alarmAt = due;
-    // setTimeout takes at most 2^31 − 1 ms; an earlier look does no harm.
-    const wait = Math.min(Math.max(0, due - this.settings.now()), 2 ** 31 - 1);
-    this.alarmTimer = setTimeout(() => void this.sendBarrier(), wait);
-  }
-
-  /**
-   * A timer may be due only because the report that moves it has not been read yet. So a barrier goes through the
-   * input first; when it comes back, everything that was reported before the timer came due has been handled.
-   */
-  private async sendBarrier(): Promise<void> {
-    const { processor, publisher } = this.settings;
-    this.clearAlarm();
-    if (this.state !== 'running' || processor.barrierTopic === null) return;
-    const barrier = `${barrierPrefix}${this.epoch}/${this.settings.now()}`;
-    this.barrier = barrier;
-    try {
-      await publisher.send(processor.barrierTopic, [{ key: barrier, value: null, partition: this.index }]);
-    } catch (error) {
-      if (this.barrier === barrier) this.fail(asFailure(error, 'commit_unknown'));
-    }
-  }
-
-  private fireAlarm(logic: PartitionLogic): void {
-    this.barrier = null;
-    const now = this.settings.now();
-    if ((logic.nextAlarm() ?? Number.POSITIVE_INFINITY) > now) return;
-    metrics.alarms.inc();
-    logic.alarm(now, this.transaction);
-    this.transaction.urgent = true;
+    this.restore = null;
+    this.stopLazyTimer();
+    this.alarm.clear();
   }
 
   /** Lets go of the partition: what is being committed may end, nothing new begins. */
   async close(deadlineMs: number): Promise<void> {
-    if (this.state === 'closed') return;
-    const last = this.committing ?? Promise.resolve();
+    if (this.is('closed')) return;
     this.state = 'closed';
+    // A commit that succeeds still announces what it was for, so it comes before the logic is closed.
+    await within(deadlineMs, this.committing);
     this.discard();
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((done) => {
-      timer = setTimeout(done, deadlineMs);
-    });
-    await Promise.race([last, deadline]);
-    clearTimeout(timer);
-    await Promise.race([this.transactor?.close(), new Promise((done) => setTimeout(done, 1000).unref())]);
+    await within(1000, this.transactor?.close());
   }
 }

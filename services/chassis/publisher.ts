@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Kafka, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
+import { within } from './deadline.ts';
 import { Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
@@ -92,7 +93,10 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
         log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed, trying again');
         await sleep(pause);
         if (is(error, disowned)) {
-          await Promise.race([producer.disconnect().catch(() => undefined), wait(1000)]);
+          await within(
+            1000,
+            producer.disconnect().catch(() => undefined),
+          );
           producer = await connect(kafka).catch(() => producer);
         }
       }
@@ -108,7 +112,7 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
       });
     },
     async close(deadlineMs) {
-      if (sending !== null) await Promise.race([sending, wait(deadlineMs)]);
+      await within(deadlineMs, sending);
       closed = true;
       for (const waiting of queue.splice(0))
         waiting.failed(new Failure('aborted', 'the publisher is closed'));
@@ -144,10 +148,4 @@ function is(error: unknown, types: ReadonlySet<string>): boolean {
     if ('type' in cause && typeof cause.type === 'string' && types.has(cause.type)) return true;
   }
   return false;
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((done) => {
-    setTimeout(done, ms).unref();
-  });
 }

@@ -38,7 +38,7 @@ const leash = new URL('leash.ts', import.meta.url).href;
 export class Child {
   readonly #settings: ChildSettings;
   readonly #stopping = new AbortController();
-  readonly #done: Promise<void>;
+  #done: Promise<void>;
   #process: ChildProcess | null = null;
   #record: ServiceRecord;
 
@@ -65,17 +65,25 @@ export class Child {
     clearTimeout(kill);
   }
 
+  /** Starts it again, with its whole budget, if it was given up. */
+  revive(): void {
+    if (this.#record.state !== 'given_up' || this.#stopping.signal.aborted) return;
+    this.#settings.log.info({ service: this.#record.name }, 'revived');
+    this.#become('starting', { restarts: this.#record.restarts + 1 });
+    this.#done = this.#keepAlive();
+  }
+
   async #keepAlive(): Promise<void> {
     const { spec, policy, log } = this.#settings;
     const stopping = this.#stopping.signal;
     let history = noHistory;
     while (!stopping.aborted) {
       const startedAt = performance.now();
-      const { how, exitCode } = await this.#runOnce();
+      const { how, exitCode, wasReady } = await this.#runOnce();
       const gone = { pid: null, identity: null, last_end: how };
       this.#become(stopping.aborted ? 'stopped' : 'restarting', gone);
       if (stopping.aborted) break;
-      const end = afterEnd(history, { startedAt, endedAt: performance.now(), exitCode }, policy);
+      const end = afterEnd(history, { startedAt, endedAt: performance.now(), exitCode, wasReady }, policy);
       history = end.history;
       if (end.verdict.kind === 'give_up') {
         const { why } = end.verdict;
@@ -91,10 +99,10 @@ export class Child {
     this.#become('stopped');
   }
 
-  async #runOnce(): Promise<{ how: string; exitCode: number | null }> {
+  async #runOnce(): Promise<Ending & { wasReady: boolean }> {
     const { spec, env, cwd, logDir, log, choosePort } = this.#settings;
     const port = await choosePort();
-    if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null };
+    if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null, wasReady: false };
     const child = withLog(join(logDir, `${spec.name}.log`), (fd) =>
       spawn(process.execPath, ['--import', leash, spec.main, ...spec.args], {
         cwd,
@@ -112,21 +120,24 @@ export class Child {
     const watching = this.#watchHealth(child, port, gone.signal);
     const end = await ended;
     gone.abort();
-    await watching;
+    const wasReady = await watching;
     this.#process = null;
-    return end;
+    return { ...end, wasReady };
   }
 
-  async #watchHealth(child: ChildProcess, port: number, gone: AbortSignal): Promise<void> {
+  /** Until it is gone; answers whether it was ever ready. */
+  async #watchHealth(child: ChildProcess, port: number, gone: AbortSignal): Promise<boolean> {
     const { watch, log, spec } = this.#settings;
     if (child.pid !== undefined) {
       this.#become(this.#record.state, { identity: await identityOf(child.pid) });
     }
     let heard: number | null = null;
+    let wasReady = false;
     const startedAt = performance.now();
     while (!gone.aborted) {
       const vitals = await probe(port);
-      if (gone.aborted) return;
+      wasReady ||= vitals === 'ready';
+      if (gone.aborted) return wasReady;
       const now = performance.now();
       if (vitals !== 'silent') heard = now;
       const state: ServiceState = vitals === 'ready' ? 'ready' : 'starting';
@@ -135,11 +146,12 @@ export class Child {
       if (silentFor > (heard === null ? watch.startMs : watch.silentMs)) {
         log.error({ service: spec.name, silent_ms: Math.round(silentFor) }, 'says nothing; killed');
         child.kill('SIGKILL');
-        return;
+        return wasReady;
       }
       const pause = state === 'ready' ? watch.readyEveryMs : watch.startingEveryMs;
       await sleep(pause, undefined, { signal: gone }).catch(() => undefined);
     }
+    return wasReady;
   }
 
   #become(state: ServiceState, change: Partial<ServiceRecord> = {}): void {
@@ -149,7 +161,13 @@ export class Child {
   }
 }
 
-function endOf(child: ChildProcess): Promise<{ how: string; exitCode: number | null }> {
+interface Ending {
+  /** `exit code 1`, `SIGKILL`, or why it could not be started. */
+  readonly how: string;
+  readonly exitCode: number | null;
+}
+
+function endOf(child: ChildProcess): Promise<Ending> {
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ how: signal ?? `exit code ${exitCode}`, exitCode }));
     child.once('error', (error) => resolve({ how: error.message, exitCode: null }));

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { openLog } from '#chassis/log.ts';
 import { servicesFor } from './services.ts';
-import { supervise } from './supervisor.ts';
+import { reviveSignal } from './revive.ts';
+import { type Supervisor, supervise } from './supervisor.ts';
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +19,10 @@ const { dir, cwd = process.cwd(), settings = '' } = values;
 if (dir === undefined) throw new Error('expected --dir, where supervisor.json and logs/ are');
 
 const log = openLog('supervisor', process.env['LOG_LEVEL'] ?? 'info');
-const supervisor = await supervise({
+// Before anyone can read our number and send it: unheard, this signal would end us.
+let supervisor: Supervisor | null = null;
+process.on(reviveSignal, () => supervisor?.revive());
+const supervised = await supervise({
   dir,
   cwd,
   settings,
@@ -32,12 +36,14 @@ const supervisor = await supervise({
   }),
 });
 
+supervisor = supervised;
+
 let stopping = false;
 const stop = async (signal: string): Promise<void> => {
   if (stopping) return;
   stopping = true;
   log.info({ signal }, 'stopping the services');
-  await supervisor.stop(Number(process.env['RAVENHELM_DRAIN_TIMEOUT_MS'] ?? 10_000) + 5000);
+  await supervised.stop(Number(process.env['RAVENHELM_DRAIN_TIMEOUT_MS'] ?? 10_000) + 5000);
   log.info('stopped');
   process.exit(0);
 };

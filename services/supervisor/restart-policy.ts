@@ -4,7 +4,7 @@ export interface RestartPolicy {
   readonly mostMs: number;
   /** After having run this long, the next pause is `initialMs` again. */
   readonly healthyMs: number;
-  /** More ends than this within `windowMs`, and it is not started again. */
+  /** More ends than this of runs that had become ready, within `windowMs`, and it is not started again. */
   readonly budget: number;
   readonly windowMs: number;
 }
@@ -16,6 +16,15 @@ export const defaultPolicy: RestartPolicy = {
   budget: 30,
   windowMs: 600_000,
 };
+
+/** One run of a service; times of one clock, ms. */
+export interface Run {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Null: a signal. */
+  readonly exitCode: number | null;
+  readonly wasReady: boolean;
+}
 
 /** How a service has ended lately. */
 export interface RestartHistory {
@@ -34,21 +43,24 @@ export type Verdict =
 /** What the chassis exits with when its configuration is wrong: another start would read the same. */
 const badConfiguration = 2;
 
-/** What to do with a service that ran from `startedAt` to `endedAt` (one clock, ms). */
+/**
+ * What to do with a service that has ended. Only the ends of runs that had become ready count against the budget: a
+ * service that cannot even start waits for something (the brokers, the registry), and is tried until that is there.
+ */
 export function afterEnd(
   history: RestartHistory,
-  end: { readonly startedAt: number; readonly endedAt: number; readonly exitCode: number | null },
+  { startedAt, endedAt, exitCode, wasReady }: Run,
   policy: RestartPolicy,
 ): { readonly history: RestartHistory; readonly verdict: Verdict } {
-  const { startedAt, endedAt, exitCode } = end;
-  const ends = [...history.ends.filter((at) => at > endedAt - policy.windowMs), endedAt];
+  const recent = history.ends.filter((at) => at > endedAt - policy.windowMs);
+  const ends = wasReady ? [...recent, endedAt] : recent;
   const inRow = endedAt - startedAt >= policy.healthyMs ? 1 : history.inRow + 1;
   const next = { ends, inRow };
   if (exitCode === badConfiguration) {
     return { history: next, verdict: { kind: 'give_up', why: 'its configuration is wrong (exit code 2)' } };
   }
   if (ends.length > policy.budget) {
-    const why = `it ended ${ends.length} times within ${Math.round(policy.windowMs / 1000)} s`;
+    const why = `it became ready and ended ${ends.length} times within ${Math.round(policy.windowMs / 1000)} s`;
     return { history: next, verdict: { kind: 'give_up', why } };
   }
   // The exponent is bounded, as 2 ** 2000 is Infinity and Infinity * 0 is not a time.

@@ -26,6 +26,8 @@ export interface SupervisorSettings {
 
 export interface Supervisor {
   readonly record: () => SupervisorRecord;
+  /** Starts what was given up again. */
+  revive(): void;
   /** Ends all services at once, each with the same deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -77,6 +79,9 @@ export async function supervise(to: SupervisorSettings): Promise<Supervisor> {
   const rotation = setInterval(() => logs.forEach((log) => void rotate(log)), 5000);
   return {
     record,
+    revive() {
+      for (const child of children) child.revive();
+    },
     async stop(deadlineMs) {
       clearInterval(rotation);
       await Promise.all(children.map((child) => child.stop(deadlineMs)));

@@ -108,8 +108,10 @@ export class Claims implements PartitionLogic {
 
   private start(claim: Claim): void {
     const { runners, slots, role, log } = this.settings;
-    slots.claiming -= 1;
-    this.claiming -= 1;
+    if (this.claiming > 0) {
+      slots.claiming -= 1;
+      this.claiming -= 1;
+    }
     // A cancellation may have been fetched while the claim was being committed.
     if (this.cancelled.has(attemptKey(claim.assignment))) return;
     const { correlation_id: mission, payload } = claim.assignment;
