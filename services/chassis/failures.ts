@@ -40,7 +40,6 @@ export const catalogue = {
   invalid_arguments: kind('caller', false, 'The arguments of a tool call do not fit its schema.'),
   tool_unknown: kind('caller', false, 'The role has no tool of this name.'),
   not_found: kind('caller', false, 'What was asked for does not exist.'),
-  output_too_large: kind('caller', false, 'The content is larger than the limit.'),
 
   // A mission
   invalid_mission: kind('mission', false, 'The mission is not valid; the message says where.'),
@@ -61,11 +60,6 @@ export const catalogue = {
   handler_failed: kind('dead_letter', false, 'The handler threw an unexpected error; the log has the stack.'),
 
   // A process
-  fenced: kind(
-    'process',
-    false,
-    'Another instance took the partition over; this one acquires it again or leaves.',
-  ),
   commit_unknown: kind(
     'process',
     false,

@@ -37,10 +37,10 @@ test('first in, first out, over many records', () => {
 
 test('it is overfull by number or by size, and roomy again at half', () => {
   const inbox = new Inbox();
-  for (let i = 0; i < 20; i++) inbox.push(item(i, 1024 * 1024));
+  for (let i = 0; i < 40; i++) inbox.push(item(i, 1024 * 1024));
   assert.ok(inbox.overfull);
   while (inbox.overfull) inbox.shift();
   assert.ok(!inbox.roomy);
-  for (let i = 0; i < 8; i++) inbox.shift();
+  for (let i = 0; i < 16; i++) inbox.shift();
   assert.ok(inbox.roomy);
 });
