@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Failure } from '#chassis/failures.ts';
-import { type MissionFields, parseMission } from '#missions/load.ts';
+import { type KnownRoles, type MissionFields, parseMission } from '#missions/load.ts';
 import { planFrom } from '#orchestrator/plan.ts';
 import { resolvePolicy } from '#orchestrator/policy.ts';
 import { loadRoles } from '#roles/load.ts';
@@ -11,14 +11,14 @@ import { loadRoles } from '#roles/load.ts';
  * the plan). All that the orchestrator would refuse is found here, where file and line can be said.
  */
 export async function readMission(given: string, env: NodeJS.ProcessEnv): Promise<MissionFields> {
-  const roles = [...loadRoles(env['RAVENHELM_ROLES']).keys()];
+  const roles = loadRoles(env['RAVENHELM_ROLES']);
   const mission = await parse(given, roles);
   const policy = resolvePolicy(mission.limits, mission.on_failure);
   if (mission.tasks.length > 0) planFrom(mission.tasks, policy);
   return mission;
 }
 
-async function parse(given: string, roles: readonly string[]): Promise<MissionFields> {
+async function parse(given: string, roles: KnownRoles): Promise<MissionFields> {
   if (given === '-') return fromText(await text(process.stdin), 'standard input', roles);
   if (existsSync(given)) return parseMission(readFile(given), given, { roles });
   // A brief has more than one word; one that has not is a file name with a slip in it.
@@ -29,7 +29,7 @@ async function parse(given: string, roles: readonly string[]): Promise<MissionFi
   );
 }
 
-function fromText(content: string, name: string, roles: readonly string[]): MissionFields {
+function fromText(content: string, name: string, roles: KnownRoles): MissionFields {
   const trimmed = content.trim();
   const isFile = trimmed.startsWith('{') || /^[a-z_]+:(\s|$)/m.test(trimmed);
   return isFile || trimmed === '' ? parseMission(content, name, { roles }) : briefOnly(trimmed);

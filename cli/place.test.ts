@@ -42,6 +42,15 @@ describe('place', () => {
     assert.equal(env['RAVENHELM_WORKSPACES'], '/nowhere/workspaces');
   });
 
+  it('says in full what services look for from another folder: theirs is the project', async () => {
+    const place = placeOf({ RAVENHELM_HOME: '/nowhere' });
+    const address = await findAddress(place, given);
+    const env = serviceEnvironment(place, address, { RAVENHELM_ROLES: 'mine', RAVENHELM_WORKSPACES: 'w' });
+    assert.equal(env['RAVENHELM_ROLES'], resolve('mine'));
+    assert.equal(env['RAVENHELM_WORKSPACES'], resolve('w'));
+    assert.equal('RAVENHELM_ROLES' in serviceEnvironment(place, address, {}), false);
+  });
+
   it('says which address is missing when only some are given', async () => {
     const { DATABASE_URL: _, ...some } = given;
     await assert.rejects(findAddress(placeOf({ RAVENHELM_HOME: '/nowhere' }), some), (error) => {

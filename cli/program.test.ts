@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import type { AclBinding } from '#topics/acls.ts';
 import { commands } from './program.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'ravenhelm-cli-'));
@@ -11,15 +12,31 @@ after(() => rmSync(home, { recursive: true, force: true }));
 
 const bin = join(import.meta.dirname, 'ravenhelm.js');
 
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** The real command in a process of its own, on a machine where nothing runs. */
-function ravenhelm(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const ravenhelm = (...args: string[]): Promise<Ended> => ravenhelmWith({}, ...args);
+
+function ravenhelmWith(more: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> {
   const { KAFKA_BROKERS: _, SCHEMA_REGISTRY_URL: __, DATABASE_URL: ___, ...env } = process.env;
   return new Promise((done) => {
-    const options = { env: { ...env, RAVENHELM_HOME: home }, cwd: home };
+    const options = { env: { ...env, RAVENHELM_HOME: home, ...more }, cwd: home };
     execFile(process.execPath, [bin, ...args], options, (error, stdout, stderr) => {
       done({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
   });
+}
+
+/** A folder with one role file. */
+function loneRole(): string {
+  const folder = join(home, 'lone-role');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'lone_agent.md'), '---\nname: lone_agent\ndescription: alone\n---\nDo it.\n');
+  return folder;
 }
 
 describe('ravenhelm', { concurrency: 2 }, () => {
@@ -59,6 +76,25 @@ describe('ravenhelm', { concurrency: 2 }, () => {
     assert.equal(code, 1);
     assert.equal(stdout, '');
     assert.match(stderr, /^error services_not_running: .*\n {2}`ravenhelm up`/);
+  });
+
+  it('has a task topic for each role of RAVENHELM_ROLES, and for no other', async () => {
+    const { stdout } = await ravenhelmWith({ RAVENHELM_ROLES: loneRole() }, 'topics', '--json');
+    const topics = JSON.parse(stdout) as { name: string }[];
+    const tasks = topics.flatMap(({ name }) => (name.includes('.tasks.') ? [name] : []));
+    assert.deepEqual(tasks, ['ravenhelm.squad.tasks.lone_agent']);
+  });
+
+  it('tells what each service has to be allowed, by any name', async () => {
+    const { stdout } = await ravenhelm('topics', 'acls', '--json', '--principal-prefix', 'User:rh-');
+    const bindings = JSON.parse(stdout) as AclBinding[];
+    const ledger = bindings.filter(({ name }) => name === 'ravenhelm.squad.coordination');
+    const writers = ledger.filter(({ operations }) => operations.includes('write'));
+    assert.deepEqual(
+      writers.map(({ principal }) => principal),
+      ['User:rh-orchestrator'],
+    );
+    assert.ok(bindings.some(({ principal }) => principal === 'User:rh-worker-cert_agent'));
   });
 
   it('finds all errors of a mission file before it asks for a broker', async () => {

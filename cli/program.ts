@@ -130,6 +130,11 @@ export function commands(wrap: Wrap): Command {
   command(topics, 'apply', 'create and mend topics', async (io) =>
     (await import('./commands/topics.ts')).applyAll(io),
   );
+  command(topics, 'acls', 'what each service has to be allowed, and no more', async (io, options) =>
+    (await import('./commands/topics.ts')).acls(io, options),
+  )
+    .option('--apply', 'allow it; exits 1 when the brokers have no authorizer')
+    .option('--principal-prefix <text>', 'what principals begin with, before the consumer group', 'User:');
   const schemas = group('schemas', 'the schemas in the registry');
   command(
     schemas,

@@ -102,6 +102,35 @@ async function allCommands(
     assert.match(run.stdout, /^Mission completed in /m);
   });
 
+  await t.test('refuses an id that is known already, and says how to look at it', async () => {
+    for (const command of ['run', 'submit']) {
+      const again = await ravenhelm([command, good, '--id', 'cli-good']);
+      assert.equal(again.code, 2, again.stdout);
+      assert.match(
+        again.stderr,
+        /mission cli-good is known already \(completed\): `ravenhelm mission cli-good`/,
+      );
+    }
+  });
+
+  await t.test('cancels nothing that nobody has submitted', async () => {
+    const cancelled = await ravenhelm(['cancel', 'cli-nobody']);
+    assert.equal(cancelled.code, 2, cancelled.stdout);
+    assert.match(cancelled.stderr, /^error not_found: nobody has submitted a mission cli-nobody/);
+  });
+
+  await t.test('cancels nothing that has ended', async () => {
+    const cancelled = await ravenhelm(['cancel', 'cli-good']);
+    assert.equal(cancelled.code, 2, cancelled.stdout);
+    assert.match(cancelled.stderr, /mission cli-good has ended \(completed\): nothing is cancelled/);
+  });
+
+  await t.test('says plainly that nobody guards these brokers', async () => {
+    const applied = await ravenhelm(['topics', 'acls', '--apply']);
+    assert.equal(applied.code, 1, applied.stderr);
+    assert.match(applied.stdout, /^Nothing is applied: the broker has no authorizer/);
+  });
+
   await t.test('exits 1 when a mission fails, and says why', async () => {
     const run = await ravenhelm(['run', bad, '--id', 'cli-bad']);
     assert.equal(run.code, 1);

@@ -30,8 +30,8 @@ export function apicurioCommand(o: RegistryOptions): Command {
       '-jar',
       o.jar,
     ],
+    inherited: plainEnvironment(o.env),
     env: {
-      ...plainEnvironment(o.env),
       APICURIO_STORAGE_KIND: 'kafkasql',
       APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: `127.0.0.1:${o.ports.kafka}`,
       // It waits this long for a snapshot that is not there: the default is 5 s of each start.
@@ -54,7 +54,8 @@ export function frontCommand(o: RegistryOptions): Command {
     name: 'registry',
     file: process.execPath,
     args: [front, String(o.ports.registry), `http://127.0.0.1:${o.ports.apicurio}${confluentPath}`],
-    env: plainEnvironment(o.env),
+    inherited: plainEnvironment(o.env),
+    env: {},
     cwd: o.dir,
     log: o.logs.registry,
     account: null,

@@ -38,11 +38,12 @@ export async function prepareKafka(o: KafkaOptions): Promise<Command> {
     '-cp',
     o.classPath,
   ];
-  const env = plainEnvironment(o.env);
+  const inherited = plainEnvironment(o.env);
   if (!(await isFormatted(data))) {
     const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', settings];
     try {
-      await promisify(execFile)(o.java, [...flags, ...format], { env, signal: o.signal, timeout: 60_000 });
+      const limits = { signal: o.signal, timeout: 60_000 };
+      await promisify(execFile)(o.java, [...flags, ...format], { env: inherited, ...limits });
     } catch (cause) {
       o.signal.throwIfAborted();
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -54,7 +55,8 @@ export async function prepareKafka(o: KafkaOptions): Promise<Command> {
     file: o.java,
     args: [...flags, 'kafka.Kafka', settings],
     // The ports are in the file: they belong to what a changed command is told by.
-    env: { ...env, RAVENHELM_PORTS: `${o.ports.kafka},${o.ports.controller}` },
+    inherited,
+    env: { RAVENHELM_PORTS: `${o.ports.kafka},${o.ports.controller}` },
     cwd: o.dir,
     log: o.log,
     account: null,

@@ -26,7 +26,8 @@ const command = (script: string): Command => ({
   name: 'registry',
   file: process.execPath,
   args: ['--eval', script],
-  env: plainEnvironment(process.env),
+  inherited: plainEnvironment(process.env),
+  env: { RAVENHELM_PORTS: '1,2' },
   cwd: dir,
   log: join(dir, 'logs', 'registry.log'),
   account: null,
@@ -104,6 +105,29 @@ test('settings change with the command, not with the log', () => {
   const one = command('1');
   assert.equal(settingsOf(one), settingsOf({ ...one, log: 'elsewhere' }));
   assert.notEqual(settingsOf(one), settingsOf(command('2')));
+  assert.notEqual(settingsOf(one), settingsOf({ ...one, env: { RAVENHELM_PORTS: '1,3' } }));
+  assert.notEqual(settingsOf({ ...one, file: '/a/java' }), settingsOf({ ...one, file: '/b/java' }));
+});
+
+test('settings are the same from every shell: npx puts folders before the PATH', () => {
+  const one = command('1');
+  const other = { PATH: '/elsewhere', HOME: '/root', LANG: 'C' };
+  assert.equal(settingsOf(one), settingsOf({ ...one, inherited: other }));
+});
+
+test('a process sees what it inherits and what is set for it', async () => {
+  const script = 'console.log("sees", process.env.TZ, process.env.RAVENHELM_PORTS)';
+  const shown = { ...command(script), inherited: { TZ: 'UTC' }, log: join(dir, 'logs', 'sees.log') };
+  const { record, ended } = await launch({
+    ...shown,
+    args: ['--eval', `${script}; setInterval(() => {}, 1000)`],
+  });
+  try {
+    await logged(record.log, 'sees UTC 1,2');
+  } finally {
+    await stop(record, { ask: 'SIGTERM', grace: 5_000 });
+  }
+  assert.equal(await ended, 'SIGTERM');
 });
 
 test('no key reaches a detached process', () => {

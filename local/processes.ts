@@ -15,6 +15,9 @@ export interface Command {
   name: ComponentName;
   file: string;
   args: string[];
+  /** What it sees of the environment of whoever starts it: see plainEnvironment. */
+  inherited: Record<string, string>;
+  /** What we set for it on purpose. */
   env: Record<string, string>;
   cwd: string;
   log: string;
@@ -33,9 +36,13 @@ export interface Launched {
   ended: Promise<string>;
 }
 
-/** The same for the same command, so that a changed one is noticed. */
+/**
+ * The same for the same command, so that a changed one is noticed. What differs from one shell to the other does not
+ * count: the environment that it inherits, and which Node happens to run us.
+ */
 export function settingsOf(command: Command): string {
-  const { file, args, env, cwd } = command;
+  const { args, env, cwd } = command;
+  const file = command.file === process.execPath ? 'node' : command.file;
   return createHash('sha256')
     .update(JSON.stringify([file, args, env, cwd]))
     .digest('hex')
@@ -47,7 +54,7 @@ export async function launch(command: Command): Promise<Launched> {
   try {
     const child = spawn(command.file, command.args, {
       cwd: command.cwd,
-      env: command.env,
+      env: { ...command.inherited, ...command.env },
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
       ...command.account,

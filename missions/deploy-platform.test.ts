@@ -12,7 +12,7 @@ import { decodeStep, Log, rehearsalCodec, rehearse } from '#worker/rehearsal.ts'
 import { parseMission } from './load.ts';
 
 const file = join(import.meta.dirname, 'deploy-platform.yaml');
-const { tasks } = parseMission(readFileSync(file, 'utf8'), file, { roles: loadRoles().keys() });
+const { tasks } = parseMission(readFileSync(file, 'utf8'), file, { roles: loadRoles() });
 const codec = rehearsalCodec();
 
 let folder: string;

@@ -6,9 +6,12 @@ import fc from 'fast-check';
 import { Failure } from '#chassis/failures.ts';
 import { parseMission } from './load.ts';
 
+const rolesOf = (names: readonly string[], timeout_ms: number | null = null) =>
+  new Map(names.map((name) => [name, { limits: { timeout_ms } }]));
+
 function problems(text: string, roles?: string[]): string[] {
   try {
-    parseMission(text, 'm.yaml', roles ? { roles } : {});
+    parseMission(text, 'm.yaml', roles ? { roles: rolesOf(roles) } : {});
   } catch (error) {
     assert.ok(error instanceof Failure);
     assert.equal(error.code, 'invalid_mission');
@@ -48,6 +51,21 @@ waves:
       ['deploy-cache_agent-wave2', [], 500],
     ],
   );
+});
+
+test("a task takes its own timeout, else its role's, else the mission's", () => {
+  const text = `
+limits: { task_timeout: 3s }
+tasks:
+  - { role: slow }
+  - { role: slow, timeout: 500ms }
+  - { role: other }
+`;
+  const roles = new Map([...rolesOf(['slow'], 60_000), ...rolesOf(['other'])]);
+  const timeouts = (options: { roles?: typeof roles }) =>
+    parseMission(text, 'm.yaml', options).tasks.map(({ timeout_ms }) => timeout_ms);
+  assert.deepEqual(timeouts({ roles }), [60_000, 500, 0]);
+  assert.deepEqual(timeouts({}), [0, 500, 0]);
 });
 
 test('the short forms of a script become tool calls', () => {

@@ -4,6 +4,7 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import { Failure } from '#chassis/failures.ts';
+import type { Role } from '#roles/load.ts';
 import type { MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
 import { type CallFile, type MissionFile, missionFile, type TaskFile } from './mission-file.ts';
 import { describeIssue, type Place, Places } from './places.ts';
@@ -14,17 +15,20 @@ export type MissionFields = Pick<
   'name' | 'brief' | 'priority' | 'tasks' | 'limits' | 'on_failure'
 >;
 
+/** What is needed of the roles here. */
+export type KnownRoles = ReadonlyMap<string, { readonly limits: Pick<Role['limits'], 'timeout_ms'> }>;
+
 /** A mission travels in one record. */
 const FILE_LIMIT = 900_000;
 
 /**
  * Throws one `invalid_mission` that lists every error as `file:line:column: where: found …, expected …`. With `roles`,
- * a task of any other role is one.
+ * a task of any other role is one, and a task without a timeout takes its role's.
  */
 export function parseMission(
   text: string,
   file: string,
-  options: { roles?: Iterable<string> } = {},
+  options: { roles?: KnownRoles } = {},
 ): MissionFields {
   if (Buffer.byteLength(text) > FILE_LIMIT) {
     throw new Failure(
@@ -55,8 +59,9 @@ export function parseMission(
   if (!parsed.success)
     throw refuse(parsed.error.issues.flatMap((issue) => describeIssue(issue, content, places)));
 
-  const located = locateTasks(parsed.data);
-  const problems = [...taskProblems(located, places, options.roles ? new Set(options.roles) : null)];
+  const { roles = null } = options;
+  const located = locateTasks(parsed.data, roles);
+  const problems = [...taskProblems(located, places, roles)];
   if (located.length === 0 && parsed.data.brief === '') {
     problems.push(places.of([], 'mission', 'found neither tasks, waves nor a brief', 'one of them'));
   }
@@ -83,12 +88,14 @@ interface Located {
   readonly path: Place;
 }
 
-function locateTasks(mission: MissionFile): Located[] {
+function locateTasks(mission: MissionFile, roles: KnownRoles | null): Located[] {
   const prefix = mission.id_prefix ?? /[A-Za-z0-9]+/.exec(mission.name)?.[0]?.toLowerCase() ?? 'task';
+  const spec = (task: TaskFile, id: string, needs: readonly string[]) =>
+    taskSpec(task, mission, id, needs, roles?.get(task.role)?.limits.timeout_ms ?? 0);
   if (mission.tasks) {
     return mission.tasks.map((task, index) => ({
       path: ['tasks', index],
-      task: taskSpec(task, mission, task.id ?? `${prefix}-${task.role}-${index + 1}`, task.needs ?? []),
+      task: spec(task, task.id ?? `${prefix}-${task.role}-${index + 1}`, task.needs ?? []),
     }));
   }
   const located: Located[] = [];
@@ -100,7 +107,7 @@ function locateTasks(mission: MissionFile): Located[] {
       ids.push(id);
       located.push({
         path: ['waves', index, position],
-        task: taskSpec(task, mission, id, task.needs ?? before),
+        task: spec(task, id, task.needs ?? before),
       });
     }
     before = ids;
@@ -108,7 +115,13 @@ function locateTasks(mission: MissionFile): Located[] {
   return located;
 }
 
-function taskSpec(task: TaskFile, mission: MissionFile, id: string, needs: readonly string[]): TaskSpec {
+function taskSpec(
+  task: TaskFile,
+  mission: MissionFile,
+  id: string,
+  needs: readonly string[],
+  timeoutOfRole: number,
+): TaskSpec {
   const idempotent = task.idempotent ?? mission.idempotent;
   const script: Script | null =
     task.script === undefined
@@ -121,7 +134,7 @@ function taskSpec(task: TaskFile, mission: MissionFile, id: string, needs: reado
     needs,
     // Derived of the needs by whoever plans.
     wave: 0,
-    timeout_ms: task.timeout,
+    timeout_ms: task.timeout || timeoutOfRole,
     max_attempts: task.max_attempts,
     script,
   };
@@ -157,7 +170,7 @@ function scriptedCall(call: CallFile, idempotentTask: boolean): ScriptedCall {
 function* taskProblems(
   located: readonly Located[],
   places: Places,
-  roles: ReadonlySet<string> | null,
+  roles: KnownRoles | null,
 ): Iterable<string> {
   const first = new Map<string, Located>();
   for (const item of located) {
@@ -170,7 +183,7 @@ function* taskProblems(
   }
   for (const { task, path } of located) {
     if (roles && !roles.has(task.role)) {
-      const known = `one of ${[...roles].sort().join(', ')}`;
+      const known = `one of ${[...roles.keys()].sort().join(', ')}`;
       yield places.of([...path, 'role'], `${places.name(path)}.role`, `found ${task.role}`, known);
     }
     for (const [index, need] of task.needs.entries()) {

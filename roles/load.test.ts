@@ -32,7 +32,7 @@ test('the squad of twelve and the orchestrator are there, and their tools exist'
 
 test('what is left out of the front matter has defaults', () => {
   const role = parseRole('---\nname: a\ndescription: b\n---\nDo it.\n', 'a.md');
-  assert.deepEqual(role.limits, { max_steps: 50, timeout_ms: 600_000, concurrency: 8 });
+  assert.deepEqual(role.limits, { max_steps: 50, timeout_ms: null, concurrency: 8 });
   assert.equal(role.model, null);
   assert.equal(role.prompt, 'Do it.');
 });

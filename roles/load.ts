@@ -21,7 +21,8 @@ export interface Role {
   readonly limits: {
     /** The most calls, of models and tools, of one attempt. */
     readonly max_steps: number;
-    readonly timeout_ms: number;
+    /** For tasks of mission files that have no timeout of their own; null: as the mission says. */
+    readonly timeout_ms: number | null;
     /** Tasks at once in one worker process. */
     readonly concurrency: number;
   };
@@ -46,7 +47,8 @@ const frontMatter = z.strictObject({
   limits: z
     .strictObject({
       max_steps: z.int().min(1).max(10_000).default(50),
-      timeout_ms: z.int().min(1).max(86_400_000).default(600_000),
+      // As short and as long as the orchestrator takes it for a task.
+      timeout_ms: z.int().min(100).max(86_400_000).nullable().default(null),
       concurrency: z.int().min(1).max(10_000).default(8),
     })
     .prefault({}),

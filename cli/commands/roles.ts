@@ -15,7 +15,7 @@ export async function list({ output, env }: Invocation): Promise<ExitCode> {
     name,
     modelOf(model),
     limits.concurrency,
-    duration(limits.timeout_ms),
+    limits.timeout_ms === null ? '' : duration(limits.timeout_ms),
     tools.length,
     description,
   ]);
@@ -40,7 +40,8 @@ export async function show({ output, env }: Invocation, name: string): Promise<E
   output.line(`${dim('model  ')} ${modelOf(role.model)}`);
   output.line(`${dim('tools  ')} ${role.tools.join(', ')}`);
   const { max_steps, timeout_ms, concurrency } = role.limits;
-  output.line(`${dim('limits ')} ${max_steps} calls, ${duration(timeout_ms)}, ${concurrency} tasks at once`);
+  const timeout = timeout_ms === null ? '' : `, ${duration(timeout_ms)}`;
+  output.line(`${dim('limits ')} ${max_steps} calls${timeout}, ${concurrency} tasks at once`);
   output.line(`${dim('version')} ${role.prompt_version}`);
   output.line();
   output.line(role.prompt);

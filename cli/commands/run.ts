@@ -3,6 +3,7 @@ import { supervisorRuns } from '#supervisor/control.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
+import { knownAlready, statusOf } from '../known-mission.ts';
 import { placeOfMission, readLedger } from '../ledger.ts';
 import { checkedMissionId, missionCommand, newMissionId, sendCommand } from '../mission-command.ts';
 import { foldMission, type MissionFold } from '../mission-fold.ts';
@@ -29,6 +30,8 @@ export async function run(io: Invocation, given: string, options: RunOptions): P
       connection.codec(),
       connection.publisher(),
     ]);
+    const status = options.id === undefined ? null : await statusOf(connection, id, io.signal);
+    if (status !== null) throw knownAlready(id, status);
     const fold = foldMission();
     const reading = follow(io, connection, id, new Map([[partition, next]]), fold, options.plain === true);
     const command = missionCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());

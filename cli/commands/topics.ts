@@ -1,5 +1,7 @@
-import { applyTopics, type Drift, diffTopics } from '#chassis/admin.ts';
+import { applyAcls, applyTopics, type Drift, diffTopics } from '#chassis/admin.ts';
 import { readConfig } from '#chassis/config.ts';
+import { aclsFor } from '#topics/acls.ts';
+import { groupName, type TopicSpec } from '#topics/table.ts';
 import { type Connection, withConnection } from '../connection.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { duration } from '../format.ts';
@@ -41,11 +43,7 @@ export async function diff(io: Invocation): Promise<ExitCode> {
 
 /** The table itself: what flows where. Needs no broker. */
 export async function list({ output, env }: Invocation): Promise<ExitCode> {
-  const { prefix } = placeOf(env);
-  const nowhere = { KAFKA_BROKERS: 'none:0', SCHEMA_REGISTRY_URL: 'http://none' };
-  const topics = wantedTopics(
-    readConfig({ ...env, ...nowhere, DATABASE_URL: undefined, RAVENHELM_PREFIX: prefix }),
-  );
+  const topics = tableOf(env);
   if (output.json) {
     output.document(topics, true);
     return 0;
@@ -62,6 +60,52 @@ export async function list({ output, env }: Invocation): Promise<ExitCode> {
   const headings = ['topic', 'partitions', 'cleanup', 'kept', 'key', 'written by', 'read by'];
   for (const line of table(headings, rows, output.screen.columns)) output.line(line);
   return 0;
+}
+
+export interface AclsOptions {
+  readonly apply?: boolean;
+  readonly principalPrefix: string;
+}
+
+/**
+ * What each service has to be allowed, from the table alone, or (`apply`) allows it. Exits 1 when the brokers have
+ * nobody who would refuse anything.
+ */
+export async function acls(io: Invocation, { apply, principalPrefix }: AclsOptions): Promise<ExitCode> {
+  const { output, env, signal } = io;
+  const { prefix } = placeOf(env);
+  const principalOf = (service: Parameters<typeof groupName>[1]) =>
+    `${principalPrefix}${groupName(prefix, service)}`;
+  const bindings = aclsFor(tableOf(env), { prefix, principalOf });
+  if (apply === true) {
+    const applied = await withConnection(io, async (connection) =>
+      applyAcls(await connection.admin(), bindings, signal),
+    );
+    if (output.json) output.document(applied, true);
+    else if (applied.skipped === null) output.line(`${applied.applied} rules are in force.`);
+    else output.line(`Nothing is applied: ${applied.skipped}.`);
+    return applied.skipped === null ? 0 : 1;
+  }
+  if (output.json) {
+    output.document(bindings, true);
+    return 0;
+  }
+  const rows = bindings.map(({ principal, resource, name, pattern, operations }) => [
+    principal,
+    resource,
+    pattern === 'prefixed' ? `${name}*` : name,
+    operations.join(', '),
+  ]);
+  const headings = ['principal', 'resource', 'name', 'may'];
+  for (const line of table(headings, rows, output.screen.columns)) output.line(line);
+  return 0;
+}
+
+/** The table as the environment has it, without any address. */
+function tableOf(env: NodeJS.ProcessEnv): TopicSpec[] {
+  const nowhere = { KAFKA_BROKERS: 'none:0', SCHEMA_REGISTRY_URL: 'http://none' };
+  const RAVENHELM_PREFIX = placeOf(env).prefix;
+  return wantedTopics(readConfig({ ...env, ...nowhere, DATABASE_URL: undefined, RAVENHELM_PREFIX }));
 }
 
 export function driftLines(drift: readonly Drift[]): string[] {

@@ -5,6 +5,7 @@ import { Failure } from '#chassis/failures.ts';
 import { withLock } from '#local/lock.ts';
 import { identityOf } from '#local/processes.ts';
 import { withLog } from './log-file.ts';
+import { revive } from './revive.ts';
 import type { Counts } from './services.ts';
 import { readSupervisorFile, type SupervisorRecord } from './state-file.ts';
 
@@ -25,7 +26,7 @@ export interface ServiceStatus {
   readonly restarts: number;
 }
 
-export type Started = 'started' | 'restarted' | 'already_running';
+export type Started = 'started' | 'restarted' | 'revived' | 'already_running';
 
 const lockOf = (dir: string) => join(dir, 'supervisor.lock');
 
@@ -34,15 +35,19 @@ const writtenWithinMs = 15_000;
 const stopWithinMs = 45_000;
 
 /**
- * Starts the supervisor detached, or finds it running. One that was started for other addresses, another namespace
- * or other numbers of services is stopped first; so is what a dead one has left behind.
+ * Starts the supervisor detached, or finds it running, and then has it start again what it has given up. One that was
+ * started for other addresses, another namespace, other roles or other numbers of services is stopped first; so is
+ * one that is ending, and what a dead one has left behind.
  */
 export async function startSupervisor(to: StartSettings): Promise<Started> {
   const settings = settingsOf(to);
   return withLock(lockOf(to.dir), to.signal, async () => {
     const found = await readSupervisorFile(to.dir);
     const runs = found !== null && (await isRunning(found));
-    if (runs && found.settings === settings) return 'already_running';
+    const ending = found?.services.some(({ state }) => state === 'stopped') === true;
+    if (runs && !ending && found.settings === settings) {
+      return (await revive(to.dir, found, to.signal)) ? 'revived' : 'already_running';
+    }
     if (found !== null) await end(found, to.signal);
     await launch(to, settings);
     return runs ? 'restarted' : 'started';
@@ -78,8 +83,8 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
 
 /** What was asked for when this was started, as far as the services depend on it. No secret in it. */
 function settingsOf({ env, counts }: StartSettings): string {
-  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_PREFIX = 'ravenhelm' } = env;
-  return JSON.stringify({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_PREFIX, ...counts });
+  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
+  return JSON.stringify({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, ...counts });
 }
 
 /** The numbers of services that run, when a supervisor does. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { openLog } from '#chassis/log.ts';
-import { servicesFor } from './services.ts';
 import { reviveSignal } from './revive.ts';
+import { servicesFor } from './services.ts';
 import { type Supervisor, supervise } from './supervisor.ts';
 
 const { values } = parseArgs({

@@ -34,7 +34,24 @@ const stubborn = script(
    createServer((_, response) => response.end('ok')).listen(Number(process.env.HEALTH_PORT), '127.0.0.1');`,
 );
 const silent = script('silent', `setInterval(() => {}, 1000);`);
-const broken = script('broken', `console.error('I am broken'); process.exit(1);`);
+/** Is ready, and ends right after it has said so. */
+const broken = script(
+  'broken',
+  `import { createServer } from 'node:http';
+   console.error('I am broken');
+   const last = ({ url }) => url === '/ready' && setTimeout(() => process.exit(1), 50);
+   createServer((request, response) => response.end('ok', () => last(request)))
+     .listen(Number(process.env.HEALTH_PORT), '127.0.0.1');`,
+);
+/** Ends before it is ready, as a service does whose brokers are away, until the file is there. */
+const brokersBack = join(dir, 'brokers-back');
+const waiting = script(
+  'waiting',
+  `import { existsSync } from 'node:fs';
+   import { createServer } from 'node:http';
+   if (!existsSync(${JSON.stringify(brokersBack)})) process.exit(1);
+   createServer((_, response) => response.end('ok')).listen(Number(process.env.HEALTH_PORT), '127.0.0.1');`,
+);
 
 /** Ports of its own for each test, and for each run of them. */
 let ports = 20_000 + (process.pid % 64) * 160;
@@ -102,6 +119,37 @@ describe('supervisor', { concurrency: true }, () => {
       ],
     );
     assert.match(logOf('respawn', 'good'), /drained/);
+  });
+
+  it('tries what was never ready until it can start', async () => {
+    const supervisor = await supervise(settings('outage', { waiting }));
+    const service = () => supervisor.record().services[0];
+    try {
+      await until('more ends than the budget', () => (service()?.restarts ?? 0) > 4);
+      assert.notEqual(service()?.state, 'given_up');
+      writeFileSync(brokersBack, '');
+      await until('ready', () => service()?.state === 'ready');
+    } finally {
+      await supervisor.stop(5000);
+    }
+  });
+
+  it('starts again what it has given up when it is asked to, and leaves the others alone', async () => {
+    const supervisor = await supervise(settings('revive', { broken, good }));
+    const [lost, other] = [() => supervisor.record().services[0], () => supervisor.record().services[1]];
+    try {
+      await until('given up', () => lost()?.state === 'given_up' && other()?.state === 'ready');
+      const before = other()?.pid;
+      supervisor.revive();
+      assert.equal(lost()?.state, 'starting');
+      await until('given up once more, after a whole budget', () => {
+        const now = lost();
+        return now?.state === 'given_up' && now.restarts === 5;
+      });
+      assert.equal(other()?.pid, before);
+    } finally {
+      await supervisor.stop(5000);
+    }
   });
 
   it('kills what does not drain before the deadline', async () => {
