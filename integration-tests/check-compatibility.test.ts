@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { schemaFolder } from '#schemas/files.ts';
 
-const script = join(import.meta.dirname, 'check-compatibility.ts');
+const script = join(import.meta.dirname, '../scripts/check-compatibility.ts');
 const event = 'schemas/events/task_completed.avsc';
 // Nothing of the person's own git settings: no signing, no hooks.
 const env = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' };

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Failure } from '#chassis/failures.ts';
+import { parseMission } from '#missions/load.ts';
 import { loadRoles } from '#roles/load.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { decodeStep, Log, rehearsalCodec, rehearse } from '#worker/rehearsal.ts';
-import { parseMission } from './load.ts';
 
-const file = join(import.meta.dirname, 'deploy-platform.yaml');
+const file = join(import.meta.dirname, '../missions/deploy-platform.yaml');
 const { tasks } = parseMission(readFileSync(file, 'utf8'), file, { roles: loadRoles() });
 const codec = rehearsalCodec();
 

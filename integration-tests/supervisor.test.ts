@@ -7,9 +7,9 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openLog } from '#chassis/log.ts';
 import { identityOf } from '#local/processes.ts';
-import { serviceStates } from './control.ts';
-import { readSupervisorFile, type ServiceRecord } from './state-file.ts';
-import { type SupervisorSettings, supervise } from './supervisor.ts';
+import { serviceStates } from '#supervisor/control.ts';
+import { readSupervisorFile, type ServiceRecord } from '#supervisor/state-file.ts';
+import { type SupervisorSettings, supervise } from '#supervisor/supervisor.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'supervisor-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -181,8 +181,8 @@ describe('supervisor', { concurrency: true }, () => {
     const place = join(dir, 'killed');
     const parent = script(
       'parent',
-      `import { supervise } from ${JSON.stringify(new URL('supervisor.ts', import.meta.url).href)};
-       import { openLog } from ${JSON.stringify(new URL('../chassis/log.ts', import.meta.url).href)};
+      `import { supervise } from ${JSON.stringify(new URL('../services/supervisor/supervisor.ts', import.meta.url).href)};
+       import { openLog } from ${JSON.stringify(new URL('../services/chassis/log.ts', import.meta.url).href)};
        const services = [{ name: 'good', main: ${JSON.stringify(good)}, args: [] }];
        await supervise({ dir: ${JSON.stringify(place)}, cwd: '.', services, env: process.env, settings: '',
          log: openLog('supervisor', 'silent'), firstPort: ${nextPort()}, watch: { startingEveryMs: 10 } });`,

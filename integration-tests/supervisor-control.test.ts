@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type StartSettings, serviceStates, startSupervisor, stopSupervisor } from './control.ts';
+import { type StartSettings, serviceStates, startSupervisor, stopSupervisor } from '#supervisor/control.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'control-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
