@@ -87,6 +87,7 @@ test('garbage on every kind of input is buried with its reason, and the missions
         `${name} on ${topic}: ${letter.headers['__connect.errors.exception.message']}`,
       );
       assert.equal(letter.headers['__connect.errors.topic'], topic);
+      assert.equal(Buffer.from(letter.headers['ravenhelm.key'] ?? '', 'base64').toString(), letter.key);
       assert.match(letter.headers['__connect.errors.offset'] ?? '', /^\d+$/);
     }
   }

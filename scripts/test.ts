@@ -51,7 +51,7 @@ function runTests(files: readonly string[], env: NodeJS.ProcessEnv): Promise<num
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, ...env },
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
   });
   const stop = () => child.kill('SIGTERM');
   process.once('SIGINT', stop);

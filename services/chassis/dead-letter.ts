@@ -1,10 +1,11 @@
+import { isUtf8 } from 'node:buffer';
 import type { KafkaMessage } from 'kafkajs';
 import { codeVersion } from './code-version.ts';
 import type { Failure } from './failures.ts';
 import type { OutgoingRecord } from './outbox.ts';
 
 /**
- * A dead letter is the record itself, key and bytes unchanged, with what happened in its headers. Their names follow
+ * A dead letter is the record itself, its bytes unchanged, with what happened (and its key) in its headers. Their names follow
  * Kafka Connect's dead letter queue, so that tools which know those can read ours.
  */
 export function deadLetter(to: {
@@ -19,7 +20,7 @@ export function deadLetter(to: {
     topic: to.topic,
     partition: undefined,
     message: {
-      key: message.key ?? `${topic}/${partition}/${message.offset}`,
+      key: isText(message.key) ? message.key : `${topic}/${partition}/${message.offset}`,
       value: message.value,
       headers: {
         ...message.headers,
@@ -32,7 +33,8 @@ export function deadLetter(to: {
         'ravenhelm.code': to.failure.code,
         'ravenhelm.attempts': '1',
         'ravenhelm.redrives': '0',
-        'ravenhelm.had_key': String(message.key !== null),
+        // A key of four zero bytes would end kafkajs's filter of aborted transactions early, so keys are text.
+        ...(message.key === null ? {} : { 'ravenhelm.key': message.key.toString('base64') }),
         'ravenhelm.schema_id': schemaId(message.value),
         'ravenhelm.code_version': codeVersion,
         'ravenhelm.failed_at': new Date(to.now).toISOString(),
@@ -40,6 +42,10 @@ export function deadLetter(to: {
       },
     },
   };
+}
+
+function isText(key: Buffer | null): key is Buffer {
+  return key !== null && isUtf8(key) && !key.includes(0);
 }
 
 function schemaId(value: Buffer | null): string {

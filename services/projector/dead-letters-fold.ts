@@ -29,11 +29,10 @@ const longestKey = 1000;
 export function deadLetterRow({ offset, message }: FollowedRecord, partition: number): DeadLetterRow {
   const header = (name: string) => headerText(message.headers, name);
   const error = (name: string) => header(`__connect.errors.${name}`);
-  const hadKey = header('ravenhelm.had_key') !== 'false';
   return {
     partition,
     offset,
-    key: hadKey && message.key !== null ? message.key.toString().slice(0, longestKey) : null,
+    key: originalKey(message, header('ravenhelm.key'), header('ravenhelm.code')),
     topic: error('topic') ?? '',
     topic_partition: count(error('partition')),
     topic_offset: count(error('offset')),
@@ -48,6 +47,12 @@ export function deadLetterRow({ offset, message }: FollowedRecord, partition: nu
     failed_at: time(header('ravenhelm.failed_at')),
     produced_at: time(header('ravenhelm.produced_at')),
   };
+}
+
+/** The key of the record that became this letter: ours says it in a header, as the letter's own may be made up. */
+function originalKey(message: FollowedMessage, inHeader: string | null, code: string | null): string | null {
+  if (inHeader !== null) return Buffer.from(inHeader, 'base64').toString().slice(0, longestKey);
+  return code === null && message.key !== null ? message.key.toString().slice(0, longestKey) : null;
 }
 
 function headerText(headers: FollowedMessage['headers'], name: string): string | null {
