@@ -10,7 +10,8 @@ import { readConfig } from '#chassis/config.ts';
 import { Failure } from '#chassis/failures.ts';
 import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
-import { openContext, type ServiceContext } from '#chassis/service.ts';
+import { openContext } from '#chassis/service.ts';
+import type { ServiceContext } from '#chassis/service-context.ts';
 import { registerAll } from '#schemas/register.ts';
 import { topicNames, topicTable } from '#topics/table.ts';
 

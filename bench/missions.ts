@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Codec } from '#schemas/codec.ts';
+import { missionCommand } from '#schemas/mission-command.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 
 export const waves = 3;
@@ -31,28 +32,7 @@ export interface NewMission {
 
 export function newMission(codec: Codec): NewMission {
   const id = `b-${randomBytes(8).toString('hex')}`;
-  const value = codec.encodeRecord('MissionCommand', {
-    event_id: id,
-    event_type: 'mission_submitted',
-    source_agent: 'bench',
-    target_agent: 'orchestrator',
-    timestamp: 0,
-    version: 1,
-    correlation_id: id,
-    causation_id: '',
-    priority: 'normal',
-    sequence: 0,
-    previous_hash: '',
-    name: 'bench',
-    brief: '',
-    tasks: plan,
-    limits: { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 },
-    on_failure: 'fail_fast',
-    reason: '',
-    review_id: '',
-    decision: '',
-    arguments_hash: '',
-    comment: '',
-  });
+  const command = missionCommand({ event_id: id, correlation_id: id, name: 'bench', tasks: plan });
+  const value = codec.encodeRecord('MissionCommand', command);
   return { id, value };
 }

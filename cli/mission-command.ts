@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
 import { Failure } from '#chassis/failures.ts';
+import { missionCommand } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
 import type { Connection } from './connection.ts';
 
@@ -19,30 +20,8 @@ export const newMissionId = (): string => uuid();
 export type CommandFields = Partial<Omit<MissionCommand, 'event_id' | 'correlation_id' | 'timestamp'>> &
   Pick<MissionCommand, 'event_type'>;
 
-export function missionCommand(id: string, fields: CommandFields, now: number): MissionCommand {
-  return {
-    event_id: uuid(),
-    source_agent: 'person',
-    target_agent: 'orchestrator',
-    timestamp: now,
-    version: 1,
-    correlation_id: id,
-    causation_id: '',
-    priority: 'normal',
-    sequence: 0,
-    previous_hash: '',
-    name: '',
-    brief: '',
-    tasks: [],
-    limits: { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 },
-    on_failure: 'fail_fast',
-    reason: '',
-    review_id: '',
-    decision: '',
-    arguments_hash: '',
-    comment: '',
-    ...fields,
-  };
+export function newCommand(id: string, fields: CommandFields, now: number): MissionCommand {
+  return missionCommand({ event_id: uuid(), correlation_id: id, timestamp: now, ...fields });
 }
 
 export interface Submitted {

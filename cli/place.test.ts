@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { Failure } from '#chassis/failures.ts';
 import { logLine } from './log-line.ts';
-import { checkedMissionId, missionCommand, newTrace } from './mission-command.ts';
+import { checkedMissionId, newCommand, newTrace } from './mission-command.ts';
 import { createOutput } from './output.ts';
 import { findAddress, placeOf, serviceEnvironment } from './place.ts';
 import { howFar, stepLine } from './steps.ts';
@@ -71,7 +71,7 @@ describe('commands', () => {
   it('carry a W3C trace and an event id of their own', () => {
     assert.match(newTrace(), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     const [one, other] = [1, 2].map(() =>
-      missionCommand('m', { event_type: 'mission_cancelled', reason: 'r' }, 5),
+      newCommand('m', { event_type: 'mission_cancelled', reason: 'r' }, 5),
     );
     assert.notEqual(one?.event_id, other?.event_id);
     assert.equal(one?.correlation_id, 'm');

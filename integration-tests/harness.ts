@@ -17,10 +17,12 @@ import { Failure } from '#chassis/failures.ts';
 import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
 import { readTopic } from '#chassis/reader.ts';
-import { openContext, type ServiceContext } from '#chassis/service.ts';
+import { openContext } from '#chassis/service.ts';
+import type { ServiceContext } from '#chassis/service-context.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { isFact } from '#orchestrator/facts.ts';
 import { quoted, schemaName } from '#projector/schema-name.ts';
+import { missionCommand } from '#schemas/mission-command.ts';
 import { registerAll } from '#schemas/register.ts';
 import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
 import { missionsSubject, topicNames, topicTable } from '#topics/table.ts';
@@ -138,20 +140,19 @@ export async function openNamespace(
     },
     async submit(mission) {
       const mission_id = mission.correlation_id ?? `m-${randomBytes(6).toString('hex')}`;
-      const value = context.codec.encodeRecord('MissionCommand', {
-        ...emptyCommand,
-        ...mission,
-        correlation_id: mission_id,
-      });
+      const value = context.codec.encodeRecord(
+        'MissionCommand',
+        missionCommand({ ...mission, correlation_id: mission_id }),
+      );
       await context.publisher.send(topics.missions, [{ key: mission_id, value }]);
       return mission_id;
     },
     async command(command) {
-      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...command });
+      const value = context.codec.encodeRecord('MissionCommand', missionCommand(command));
       await context.publisher.send(topics.missions, [{ key: command.correlation_id ?? '', value }]);
     },
     async submitKeyless(mission, partition) {
-      const value = context.codec.encodeRecord('MissionCommand', { ...emptyCommand, ...mission });
+      const value = context.codec.encodeRecord('MissionCommand', missionCommand(mission));
       await context.publisher.send(topics.missions, [{ key: '', value, partition }]);
     },
   };
@@ -166,30 +167,6 @@ async function dropSchemas(prefix: string): Promise<void> {
   const registry = process.env['SCHEMA_REGISTRY_URL'] ?? '';
   await fetch(`${registry}/subjects/${missionsSubject(prefix)}`, { method: 'DELETE' });
 }
-
-const emptyCommand: MissionCommand = {
-  event_id: '',
-  event_type: 'mission_submitted',
-  source_agent: 'test',
-  target_agent: 'orchestrator',
-  timestamp: 0,
-  version: 1,
-  correlation_id: '',
-  causation_id: '',
-  priority: 'normal',
-  sequence: 0,
-  previous_hash: '',
-  name: 'test',
-  brief: '',
-  tasks: [],
-  limits: { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 },
-  on_failure: 'fail_fast',
-  reason: '',
-  review_id: '',
-  decision: '',
-  arguments_hash: '',
-  comment: '',
-};
 
 /** A task that runs shell commands, each an idempotent tool call unless said otherwise. */
 export function scriptedTask(

@@ -5,7 +5,7 @@ import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { knownAlready, statusOf } from '../known-mission.ts';
 import { placeOfMission, readLedger } from '../ledger.ts';
-import { checkedMissionId, missionCommand, newMissionId, sendCommand } from '../mission-command.ts';
+import { checkedMissionId, newCommand, newMissionId, sendCommand } from '../mission-command.ts';
 import { foldMission, type MissionFold } from '../mission-fold.ts';
 import { readMission } from '../mission-input.ts';
 import { showMission, summaryLines } from '../mission-show.ts';
@@ -34,7 +34,7 @@ export async function run(io: Invocation, given: string, options: RunOptions): P
     if (status !== null) throw knownAlready(id, status);
     const fold = foldMission();
     const reading = follow(io, connection, id, new Map([[partition, next]]), fold, options.plain === true);
-    const command = missionCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());
+    const command = newCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());
     await Promise.all([sendCommand(connection, command), reading]);
     return tellEnd(io, fold, id);
   });

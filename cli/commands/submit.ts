@@ -4,7 +4,7 @@ import { withConnection } from '../connection.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { knownAlready, statusOf, wasSubmitted } from '../known-mission.ts';
-import { checkedMissionId, missionCommand, newMissionId, sendCommand } from '../mission-command.ts';
+import { checkedMissionId, newCommand, newMissionId, sendCommand } from '../mission-command.ts';
 import { readMission } from '../mission-input.ts';
 
 export interface SubmitOptions {
@@ -15,7 +15,7 @@ export interface SubmitOptions {
 export async function submit(io: Invocation, given: string, options: SubmitOptions): Promise<ExitCode> {
   const id = options.id === undefined ? newMissionId() : checkedMissionId(options.id);
   const mission = await readMission(given, io.env);
-  const command = missionCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());
+  const command = newCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());
   const submitted = await withConnection(io, async (connection) => {
     const status = options.id === undefined ? null : await statusOf(connection, id, io.signal);
     if (status !== null) throw knownAlready(id, status);
@@ -36,7 +36,7 @@ export interface CancelOptions {
 export async function cancel(io: Invocation, mission: string, options: CancelOptions): Promise<ExitCode> {
   const id = checkedMissionId(mission);
   const reason = options.reason ?? '';
-  const command = missionCommand(id, { event_type: 'mission_cancelled', reason }, Date.now());
+  const command = newCommand(id, { event_type: 'mission_cancelled', reason }, Date.now());
   const submitted = await withConnection(io, async (connection) => {
     const { signal } = io;
     // One that was just submitted is only in the orchestrator's input; it takes the two in order.

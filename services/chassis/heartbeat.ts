@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { v7 as uuid } from 'uuid';
 import { codeVersion } from './code-version.ts';
-import type { Service, ServiceContext } from './service.ts';
+import type { Service, ServiceContext } from './service-context.ts';
 
 const everyMs = 5000;
 

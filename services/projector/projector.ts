@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import { type Follower, startFollower } from '#chassis/follower.ts';
-import type { Service, ServiceContext } from '#chassis/service.ts';
+import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import { groupName } from '#topics/table.ts';
 import { openDatabase } from './database.ts';
 import { Projection, projectedTopics } from './projection.ts';

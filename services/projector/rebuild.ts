@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
 import { startFollower } from '#chassis/follower.ts';
-import type { ServiceContext } from '#chassis/service.ts';
+import type { ServiceContext } from '#chassis/service-context.ts';
 import { type Client, type Database, openDatabase } from './database.ts';
 import { type TableHash, tableHashes } from './hashes.ts';
 import { withLock } from './lock.ts';

@@ -1,5 +1,6 @@
 import { metrics } from '#chassis/metrics.ts';
-import { type Service, type ServiceContext, transactionalIds } from '#chassis/service.ts';
+import { transactionalIds } from '#chassis/service.ts';
+import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import type { Role } from '#roles/load.ts';
 import { Claims, type Slots } from './claims.ts';
 import { JournalPlaces } from './journal-places.ts';

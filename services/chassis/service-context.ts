@@ -1,0 +1,35 @@
+import type { Admin, Kafka } from 'kafkajs';
+import type { Codec } from '#schemas/codec.ts';
+import type { TopicNames } from '#topics/table.ts';
+import type { Config } from './config.ts';
+import type { Consumer } from './consumer.ts';
+import type { Failure } from './failures.ts';
+import type { Logger } from './log.ts';
+import type { Processor } from './processor.ts';
+import type { Publisher } from './publisher.ts';
+
+/** All that a service is given. It opens nothing of this itself, and closes nothing of it. */
+export interface ServiceContext {
+  readonly config: Config;
+  readonly topics: TopicNames;
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly publisher: Publisher;
+  readonly codec: Codec;
+  readonly log: Logger;
+  /** Name of this process on health events and reports: service, host and pid. */
+  readonly agent: string;
+  readonly now: () => number;
+  /** Ends the process with an error: for what only a fresh start can mend. */
+  readonly crash: (failure: Failure) => void;
+  /** Runs a processor as a member of its consumer group. */
+  consume(processor: Processor): Promise<Consumer>;
+}
+
+export interface Service {
+  ready(): boolean;
+  /** What its health events say. */
+  vitals(): { readonly roles: readonly string[]; readonly running: number; readonly capacity: number };
+  /** Takes nothing new, ends what it can until the deadline, gives the rest back. */
+  stop(deadlineMs: number): Promise<void>;
+}
