@@ -44,6 +44,37 @@ test('kill -9 in the middle of a ten-step task: nothing finished is done again',
   assert.equal(facts.filter((type) => type === 'task_attempt_failed').length, 0);
 });
 
+test('a worker that is frozen beyond its lease, and wakes when another has its task, does nothing more', {
+  timeout: 90_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const runs = join(space.folder, 'runs.txt');
+  await space.start('orchestrator');
+  const frozen = await space.start('worker');
+  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const tasks = [scriptedTask({ id: 'long', role: 'builder' }, commands)];
+  const mission = await space.submit({ tasks, limits });
+  const lines = () => (existsSync(runs) ? readFileSync(runs, 'utf8').trim().split('\n').map(Number) : []);
+  for (let i = 0; lines().length < 3 && i < 400; i++) await sleep(25);
+  frozen.signal('SIGSTOP');
+  const inTheAir = lines().at(-1);
+  await space.start('worker');
+  const resumed = () =>
+    space.facts.of(mission).filter(({ event_type }) => event_type === 'task_started').length === 2;
+  await space.facts.until(resumed, 'a second start');
+  frozen.signal('SIGCONT');
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
+  const ran = lines();
+  for (const step of steps) {
+    const times = ran.filter((each) => each === step).length;
+    // The command that ran when the worker froze went on without it, and nobody could know how it ended.
+    const most = step === inTheAir || step === (inTheAir ?? 0) + 1 ? 2 : 1;
+    assert.ok(times >= 1 && times <= most, `step ${step} ran ${times} times: ${ran}`);
+  }
+  await frozen.ready();
+});
+
 test('kill -9 right after claims: what was claimed and completed is not claimed again', {
   timeout: 90_000,
 }, async (t) => {
