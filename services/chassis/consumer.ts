@@ -1,7 +1,7 @@
 import type { Admin, ConsumerGroupJoinEvent, Kafka, Consumer as KafkaConsumer } from 'kafkajs';
 import type { Codec } from '#schemas/codec.ts';
-import { copartitioned } from './assigner.ts';
 import { asFailure, Failure } from './failures.ts';
+import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { Partition } from './partition.ts';
@@ -49,19 +49,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   let stopping = false;
   let fetchedAt = performance.now();
 
-  const consumer = kafka.consumer({
+  const consumer = groupMember(kafka, {
     groupId,
-    partitionAssigners: [copartitioned(() => [...partitions.keys()])],
-    sessionTimeout: settings.sessionTimeoutMs,
-    rebalanceTimeout: 30_000,
-    heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),
-    maxWaitTimeInMs: fetchWaitMs,
-    // Below 4 MiB a compacted topic with emptied batches can stall for ever (kafkajs issue 1072).
-    maxBytesPerPartition: 8 * 1024 * 1024,
-    maxBytes: 32 * 1024 * 1024,
-    allowAutoTopicCreation: false,
-    readUncommitted: false,
-    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 5000, retries: 10 },
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+    fetchWaitMs,
+    held: () => [...partitions.keys()],
   });
 
   const control: FetchControl = {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Batch, ConsumerGroupJoinEvent, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
-import { copartitioned } from './assigner.ts';
 import { asFailure, Failure, type FailureCode } from './failures.ts';
+import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 
@@ -100,22 +100,12 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
   let failedAt = Number.NEGATIVE_INFINITY;
   let fetchedAt = performance.now();
 
-  const consumer = kafka.consumer({
+  const consumer = groupMember(kafka, {
     groupId,
-    partitionAssigners: [
-      copartitioned(() => [...new Set([...slots.values()].map((slot) => slot.partition))]),
-    ],
-    sessionTimeout: settings.sessionTimeoutMs,
-    rebalanceTimeout: 30_000,
-    heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),
-    maxWaitTimeInMs: fetchWaitMs,
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+    fetchWaitMs,
     minBytes: fetchBytes,
-    // Below 4 MiB a compacted topic with emptied batches can stall for ever (kafkajs issue 1072).
-    maxBytesPerPartition: 8 * 1024 * 1024,
-    maxBytes: 32 * 1024 * 1024,
-    allowAutoTopicCreation: false,
-    readUncommitted: false,
-    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 5000, retries: 10 },
+    held: () => [...new Set([...slots.values()].map((slot) => slot.partition))],
   });
 
   const place = ({ topic, partition }: Slot) => [{ topic, partitions: [partition] }];

@@ -1,0 +1,32 @@
+import type { Consumer, Kafka } from 'kafkajs';
+import { copartitioned } from './assigner.ts';
+
+/** A client in a consumer group, with all that is the same for every service. It is not connected yet. */
+export function groupMember(
+  kafka: Kafka,
+  settings: {
+    readonly groupId: string;
+    readonly sessionTimeoutMs: number;
+    /** How long the broker holds a fetch that finds less than `minBytes`; a seek or a resume waits for at most this long. */
+    readonly fetchWaitMs: number;
+    readonly minBytes?: number;
+    /** The partitions that it holds at the moment it is asked. */
+    readonly held: () => readonly number[];
+  },
+): Consumer {
+  return kafka.consumer({
+    groupId: settings.groupId,
+    partitionAssigners: [copartitioned(settings.held)],
+    sessionTimeout: settings.sessionTimeoutMs,
+    rebalanceTimeout: 30_000,
+    heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),
+    maxWaitTimeInMs: settings.fetchWaitMs,
+    minBytes: settings.minBytes ?? 1,
+    // Below 4 MiB a compacted topic with emptied batches can stall for ever (kafkajs issue 1072).
+    maxBytesPerPartition: 8 * 1024 * 1024,
+    maxBytes: 32 * 1024 * 1024,
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 5000, retries: 10 },
+  });
+}
