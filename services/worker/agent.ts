@@ -224,8 +224,8 @@ export class Agent {
       },
     });
     // Without a durable intent, whoever resumes could not know that this effect may have happened. All outcomes before
-    // it become durable with it. An effect that may be repeated needs no waiting.
-    if (effect === 'once') await this.#durable();
+    // it become durable with it, so that a kill can hide the outcome of one effect at the most: the one in the air.
+    if (effect !== 'none') await this.#durable();
     const began = performance.now();
     let result: ToolResult;
     if (prepared.ok) {

@@ -2,9 +2,9 @@
  * The journal of one attempt at a task: an intent before and an outcome after each model and tool call, numbered and
  * hash-chained, so that the end of the task, which names the last hash, vouches for every step.
  *
- * `append` only queues: the chain keeps the order, and an intent of a call that may be made again costs nothing if
- * it is lost. `flush` waits until all is durable; the agent loop does so before each effect that must not happen
- * twice, and before the end is reported. One append is under way at a time, so a failed one leaves no gap behind it:
+ * `append` only queues: the chain keeps the order, and an intent of a call without effect costs nothing if it is
+ * lost. `flush` waits until all is durable; the agent loop does so before each effect, so that a kill hides the
+ * outcome of one at the most, and before the end is reported. One append is under way at a time, so a failed one leaves no gap behind it:
  * after a failure nothing more is written, and every `flush` throws.
  */
 import { Failure } from '#chassis/failures.ts';
