@@ -1,9 +1,8 @@
 import { Failure } from '#chassis/failures.ts';
 import { partitionOf } from '#chassis/partitioner.ts';
-import { readTopic } from '#chassis/reader.ts';
 import { type FactEvent, isFact } from '#orchestrator/facts.ts';
 import type { Connection } from './connection.ts';
-import { decodeInOrder } from './decoding.ts';
+import { readDecoded } from './read-decoded.ts';
 
 export interface LedgerEntry {
   readonly fact: FactEvent;
@@ -39,24 +38,19 @@ export async function placeOfMission(
  */
 export async function readLedger(connection: Connection, reading: LedgerReading): Promise<void> {
   const { mission, until, start, signal, each } = reading;
-  const codec = await connection.codec();
   const from = reading.from ?? (await onlyIts(connection, mission));
-  const decoder = decodeInOrder(codec, signal, ({ message, partition, offset }, decode) => {
-    if (mission !== null && message.key?.toString() !== mission) return true;
-    const fact = factIn(decode);
-    return fact === null ? true : each({ fact, partition, offset });
-  });
-  await readTopic({
-    kafka: connection.kafka,
+  const what = {
     topic: connection.topics.coordination,
-    prefix: connection.place.prefix,
     until,
     signal,
     ...(from === undefined ? {} : { from }),
     ...(start === undefined ? {} : { start }),
-    each: decoder.take,
+  };
+  await readDecoded(connection, what, ({ message, partition, offset }, decode) => {
+    if (mission !== null && message.key?.toString() !== mission) return true;
+    const fact = factIn(decode);
+    return fact === null ? true : each({ fact, partition, offset });
   });
-  await decoder.end();
 }
 
 async function onlyIts(

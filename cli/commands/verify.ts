@@ -1,12 +1,10 @@
 import { Failure } from '#chassis/failures.ts';
 import { partitionOf } from '#chassis/partitioner.ts';
-import { readTopic } from '#chassis/reader.ts';
 import { isFact } from '#orchestrator/facts.ts';
 import { createVerifier, type Finding, type Summary } from '#orchestrator/verify.ts';
 import type { StepEvent } from '#worker/journal.ts';
 import { stepTypes } from '#worker/journal.ts';
 import { type Connection, withConnection } from '../connection.ts';
-import { decodeInOrder } from '../decoding.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import {
@@ -18,6 +16,7 @@ import {
 import { placeOfMission } from '../ledger.ts';
 import { checkedMissionId } from '../mission-command.ts';
 import type { Output } from '../output.ts';
+import { readDecoded } from '../read-decoded.ts';
 
 export interface VerifyOptions {
   readonly all?: boolean;
@@ -65,7 +64,10 @@ async function verifyLedger(io: Invocation, connection: Connection, mission: str
   const heads = await readHeads(connection, mission, signal);
   for (const [id, head] of heads) verifier.expectHead(id, head);
   const facts = progressOf(output, 'facts');
-  const decoder = decodeInOrder(codec, signal, ({ message, partition, offset }, decode) => {
+  const place = mission === null ? null : await placeOfMission(connection, mission);
+  const from = place === null ? {} : { from: new Map([[place.partition, 0]]) };
+  const reading = { topic: topics.coordination, until: 'end', signal, ...from } as const;
+  await readDecoded(connection, reading, ({ message, partition, offset }, decode) => {
     const key = message.key?.toString() ?? null;
     if (mission !== null && key !== mission) return;
     const finding = verifier.feed({ bytes: message.value ?? Buffer.alloc(0), partition, offset, key });
@@ -73,17 +75,6 @@ async function verifyLedger(io: Invocation, connection: Connection, mission: str
     if (finding !== null) findings.push(finding);
     else noteJournal(journals, decode, { partition, offset });
   });
-  const place = mission === null ? null : await placeOfMission(connection, mission);
-  await readTopic({
-    kafka: connection.kafka,
-    topic: topics.coordination,
-    prefix: connection.place.prefix,
-    until: 'end',
-    signal,
-    ...(place === null ? {} : { from: new Map([[place.partition, 0]]) }),
-    each: decoder.take,
-  });
-  await decoder.end();
   facts.end();
   signal.throwIfAborted();
 
@@ -123,25 +114,15 @@ async function readHeads(
   mission: string | null,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, { sequence: number; hash: string }>> {
-  const codec = await connection.codec();
   const heads = new Map<string, { sequence: number; hash: string }>();
-  const decoder = decodeInOrder(codec, signal, ({ message }, decode) => {
+  const reading = { topic: connection.topics.status, until: 'end', signal } as const;
+  await readDecoded(connection, reading, ({ message }, decode) => {
     const key = message.key?.toString() ?? '';
     if (message.value === null || (mission !== null && key !== mission)) return;
     const { name, value } = decode().decoded;
     if (name !== 'MissionStatus') return;
     heads.set(key, { sequence: value.payload.head_sequence, hash: value.payload.head_hash });
   });
-  const topic = connection.topics.status;
-  await readTopic({
-    kafka: connection.kafka,
-    topic,
-    prefix: connection.place.prefix,
-    until: 'end',
-    signal,
-    each: decoder.take,
-  });
-  await decoder.end();
   return heads;
 }
 
@@ -151,25 +132,15 @@ async function readSteps(
   mission: string | null,
   journals: JournalCheck,
 ): Promise<ReadonlyMap<number, { readonly low: number }>> {
-  const codec = await connection.codec();
   const topic = connection.topics.steps;
   const offsets = await connection.offsets(topic);
   const steps = progressOf(output, 'steps');
-  const decoder = decodeInOrder(codec, signal, ({ message }, decode) => {
+  await readDecoded(connection, { topic, until: 'end', signal }, ({ message }, decode) => {
     if (mission !== null && message.key?.toString().startsWith(`${mission}/`) !== true) return;
     steps.one();
     const step = stepIn(decode);
     if (step !== null) journals.step(step, message.value ?? Buffer.alloc(0));
   });
-  await readTopic({
-    kafka: connection.kafka,
-    topic,
-    prefix: connection.place.prefix,
-    until: 'end',
-    signal,
-    each: decoder.take,
-  });
-  await decoder.end();
   steps.end();
   return offsets;
 }

@@ -1,5 +1,5 @@
 import { asFailure, Failure, isRetried } from '#chassis/failures.ts';
-import type { EventOf, MissionPolicy, Priority, TaskSpec } from '#schemas/types.gen.ts';
+import type { EventOf, MissionPolicy, PayloadOf, Priority, TaskSpec } from '#schemas/types.gen.ts';
 import { adoptPlan, assign, cancelTasks, finishOrRelease, release, stop, taskEnded } from './consequences.ts';
 import { type FactDraft, own, told } from './facts.ts';
 import { type Plan, planFrom } from './plan.ts';
@@ -187,23 +187,12 @@ export function whyStale(
 const whyStarted = (task: TaskState): IgnoreReason | null =>
   task.status === 'running' ? 'AlreadyStarted' : null;
 
-interface AttemptFailure {
-  readonly task_id: string;
-  readonly attempt: number;
-  readonly lease: number;
-  readonly agent: string;
-  readonly code: string;
-  readonly message: string;
-  readonly steps: number;
-  readonly journal_hash: string;
-}
-
 /** An attempt ended in failure: it is tried again later, or the task has failed for good. */
 function attemptFailed(
   turn: Turn,
   position: number,
   between: { readonly source_agent: string; readonly target_agent: string },
-  { task_id, attempt, lease, agent, code, message, steps, journal_hash }: AttemptFailure,
+  { task_id, attempt, lease, agent, code, message, steps, journal_hash }: PayloadOf<'task_failed'>,
 ): void {
   const { state, now } = turn;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash };
