@@ -22,6 +22,27 @@ export const catalogue = {
   tool_failed: kind('task', true, 'A tool call that the task depends on did not succeed.'),
   model_not_configured: kind('task', false, 'The task has no script and its role has no configured model.'),
   model_failed: kind('task', true, 'The model could not be reached or answered with a server error.'),
+  rate_limited: kind('task', true, 'The provider refused for too many requests, and went on refusing.'),
+  model_overloaded: kind('task', true, 'The provider was overloaded (HTTP 529 or 503), and stayed so.'),
+  model_timeout: kind('task', true, 'The model did not answer in time.'),
+  stream_broken: kind('task', true, 'The answer of the model broke off before its end.'),
+  model_refused: kind('task', false, 'The model or its provider declined to answer.'),
+  context_too_long: kind('task', false, 'The conversation is longer than the model takes.'),
+  model_unknown: kind('task', false, 'The provider has no model of this name.'),
+  key_missing: kind('task', false, "The provider's key is not set in the environment."),
+  key_refused: kind('task', false, 'The provider did not accept the key, or it may not use this model.'),
+  model_incapable: kind(
+    'task',
+    false,
+    'The model cannot do what the role asks of it: tools, JSON, or so many tokens.',
+  ),
+  request_refused: kind('task', false, 'The provider refused the request as not valid.'),
+  budget_exceeded: kind(
+    'task',
+    false,
+    'The next call could cost more than is left of what the task was given.',
+  ),
+  price_unknown: kind('task', false, 'The mission limits money, and the price of the model is not known.'),
   invalid_output: kind('task', false, 'The model answered with something that is not what it was asked for.'),
   outcome_unknown: kind(
     'task',
@@ -40,12 +61,27 @@ export const catalogue = {
   invalid_arguments: kind('caller', false, 'The arguments of a tool call do not fit its schema.'),
   tool_unknown: kind('caller', false, 'The role has no tool of this name.'),
   not_found: kind('caller', false, 'What was asked for does not exist.'),
+  rejected: kind('caller', false, 'A person said no to this call.'),
+  sandbox_missing: kind('caller', false, 'The role wants a sandbox, and this machine has no bubblewrap.'),
+  mcp_failed: kind('caller', false, 'The MCP server that has the tool could not be reached or broke off.'),
 
   // A mission
   invalid_mission: kind('mission', false, 'The mission is not valid; the message says where.'),
   invalid_plan: kind('mission', false, 'The plan is not a valid graph of tasks over known roles.'),
   deadline_passed: kind('mission', false, 'The mission did not end before its deadline.'),
   task_failed: kind('mission', false, 'A task failed for good and the mission fails fast.'),
+  budget_exhausted: kind('mission', false, 'The budget of the mission does not reach for its next task.'),
+  plan_rejected: kind('mission', false, 'A person rejected the plan.'),
+  too_deep: kind('mission', false, 'Missions within missions go deeper than is allowed.'),
+
+  // A review
+  review_unknown: kind('caller', false, 'No review of this id waits for an answer.'),
+  review_differs: kind(
+    'caller',
+    false,
+    'The answer is for other arguments than those that the review shows.',
+  ),
+  review_expired: kind('caller', false, 'The answer came too late, or nobody answered in time.'),
 
   // A record
   invalid_payload: kind('dead_letter', false, 'The record decodes but its content is not acceptable.'),

@@ -10,6 +10,7 @@ import { Failure } from '#chassis/failures.ts';
 import type { Script } from '#schemas/types.gen.ts';
 import { foldJournal } from './journal-fold.ts';
 import { type Model, noUsage } from './models/model.ts';
+import { scriptedModel } from './models/scripted.ts';
 import { decodeStep, Log, ownerOf, rehearsalCodec, rehearse } from './rehearsal.ts';
 import { defineTool, type Effect } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
@@ -276,6 +277,7 @@ test('a long result is cut, and whole in the workspace', async () => {
 /** A paid model that never ends. */
 function endless(calls: { intents: number }[], log: Log): Model {
   return {
+    ...scriptedModel(tenSteps),
     provider: 'paid',
     model: 'endless',
     paid: true,
@@ -328,6 +330,7 @@ test('the intent of a paid call is durable before the call, and a recorded answe
 test('results of other tasks are quoted as data', async () => {
   let seen = '';
   const model: Model = {
+    ...scriptedModel(tenSteps),
     provider: 'p',
     model: 'm',
     paid: false,

@@ -95,6 +95,8 @@ export class Agent {
           throw failureOf(answer.code ?? '', answer.message ?? 'the model gave up', 'tool_failed');
         case 'length':
           throw new Failure('invalid_output', 'the answer of the model was cut off at its token limit');
+        case 'refused':
+          throw new Failure('model_refused', answer.message ?? 'the model declined to answer');
         default:
           answer.stop_reason satisfies never;
       }
@@ -148,7 +150,14 @@ export class Agent {
     const duration = () => Math.round(performance.now() - began);
     let answer: ModelAnswer;
     try {
-      const request = { system: prompt.text, messages: this.#turns, tools: toolbox.schemas };
+      const request = {
+        system: prompt.text,
+        messages: this.#turns,
+        tools: toolbox.schemas,
+        answer: null,
+        temperature: null,
+        maxOutputTokens: Math.min(8_192, model.capabilities.maxOutputTokens),
+      };
       answer = checked(await model.call(request, signal));
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -328,10 +337,18 @@ function checked(answer: ModelAnswer): ModelAnswer {
 }
 
 function knownStop(found: string): StopReason {
-  if (found === 'tool_use' || found === 'end' || found === 'gave_up' || found === 'length') return found;
+  const known: Readonly<Record<StopReason, true>> = {
+    tool_use: true,
+    end: true,
+    gave_up: true,
+    length: true,
+    refused: true,
+  };
+  const isKnown = (reason: string): reason is StopReason => Object.hasOwn(known, reason);
+  if (isKnown(found)) return found;
   throw new Failure(
     'ledger_broken',
-    `journal: found stop_reason ${found}, expected tool_use, end, gave_up or length`,
+    `journal: found stop_reason ${found}, expected one of ${Object.keys(known).join(', ')}`,
   );
 }
 

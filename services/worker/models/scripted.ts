@@ -3,6 +3,14 @@ import { type Model, type ModelAnswer, noUsage, type ToolTurn, type Turn } from 
 
 const RESULT_LINES = 20;
 
+const capabilities = {
+  tools: true,
+  json: true,
+  contextTokens: Number.MAX_SAFE_INTEGER,
+  maxOutputTokens: Number.MAX_SAFE_INTEGER,
+  temperature: false,
+} as const;
+
 /**
  * A model that needs no key: it makes the tool calls of a script, one per turn, and then gives the script's answer.
  * When a call that may not fail has failed, it gives up as a sensible model would. What it answers depends on the
@@ -14,6 +22,8 @@ export function scriptedModel(script: Script): Model {
     model: 'script',
     paid: false,
     finite: true,
+    capabilities,
+    price: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
     call: ({ messages }) => Promise.resolve(nextTurn(script, messages)),
   };
 }
