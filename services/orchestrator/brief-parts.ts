@@ -13,9 +13,9 @@ const mostCharacters = 600;
 const verbs =
   'add|analy[sz]e|announce|assess|back up|benchmark|book|build|check|clean|collect|convert|compare|configure|create|decide|define|deliver|deploy|' +
   'describe|design|develop|document|draft|draw|estimate|evaluate|explain|extract|find|fix|forecast|gather|generate|identify|implement|' +
-  'improve|install|integrate|interview|investigate|list|make|measure|migrate|monitor|optimi[sz]e|organi[sz]e|plan|prepare|' +
+  'improve|install|integrate|interview|investigate|keep|list|make|measure|merge|migrate|monitor|optimi[sz]e|organi[sz]e|plan|prepare|' +
   'predict|present|propose|prove|provision|publish|rank|recommend|refactor|release|remove|report|research|review|rewrite|' +
-  'roll|run|schedule|send|secure|set|ship|sketch|start|study|summari[sz]e|survey|test|train|translate|update|upgrade|validate|' +
+  'roll|run|schedule|send|secure|set|ship|sketch|split|start|study|summari[sz]e|survey|test|train|translate|update|upgrade|validate|' +
   'verify|write';
 /** `build X and test Y` is two; `compare X and Y` is one. */
 const beforeVerb = new RegExp(`(?:, and |, | and | & )(?=(?:${verbs})\\b)`, 'iu');
@@ -23,6 +23,9 @@ const verbFirst = new RegExp(`^(?:${verbs})\\b`, 'iu');
 const thenInside =
   /,? (?:and then|and after that|and finally|followed by) |[,;] (?:then|finally|after that|afterwards),? /iu;
 const thenFirst = /^(?:(?:and )?then|next|after that|afterwards|finally|lastly),? /iu;
+/** `It should be fast` says more of what was named before; `fix it` can only follow it. */
+const saysMore = /^(?:it|they|this|these|that|those|he|she) /iu;
+const pointsBack = /\b(?:it|them|each|both)(?:$| )/iu;
 /** What comes behind these words is a list of what the thing before them has. */
 const including = /(?:,? (?:including|covering|such as|namely|along with|together with) |: )/iu;
 /** `with` that belongs to the word before it begins no list. */
@@ -84,7 +87,14 @@ function clausesOf(lines: readonly string[]): BriefPart[] {
       if (follows && parts.length > 0) stage += 1;
       for (const text of step.replace(thenFirst, '').split(beforeVerb).flatMap(withList)) {
         const plain = tidy(text);
-        if (hasContent(plain)) parts.push({ text: plain, stage });
+        const last = parts.at(-1);
+        if (!hasContent(plain)) continue;
+        if (last && saysMore.test(plain))
+          parts[parts.length - 1] = { ...last, text: clip(`${last.text}; ${plain}`) };
+        else {
+          if (last && last.stage === stage && beginsWithVerb(plain) && pointsBack.test(plain)) stage += 1;
+          parts.push({ text: plain, stage });
+        }
       }
     }
   }

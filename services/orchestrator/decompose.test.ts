@@ -149,6 +149,25 @@ describe('decompose', () => {
     ]);
   });
 
+  it('lets `fix it` follow what it points to, and takes `It should …` for more of the same', () => {
+    const { tasks } = decompose('Write a parser in Rust. It should be fast. Test it and publish the code', {
+      roles,
+    });
+    assert.deepEqual(
+      tasks.slice(1, 4).map(({ needs, description }) => [goalOf(description), ...needs]),
+      [
+        ['Write a parser in Rust; It should be fast', 'design'],
+        ['Test it', 'design', 'build-write-parser-rust'],
+        ['Publish the code', 'design', 'build-write-parser-rust'],
+      ],
+    );
+    const kept = decompose('If it is raining, then deploy the code', { roles, agents: 15 }).tasks;
+    assert.ok(
+      kept.every(({ id }) => !id.includes('raining')),
+      'a condition is no part',
+    );
+  });
+
   it('tells each agent what to do, what for, what it is given and when it is done', () => {
     const brief = 'Analyse why sales fell, and then recommend two ways out';
     const { tasks } = decompose(brief, { roles });
@@ -234,6 +253,7 @@ describe('decompose', () => {
     assert.equal(of('Install Redis on the servers'), 'deployment');
     assert.equal(of('Plan the deployment'), 'planning');
     assert.equal(of('Hello there'), 'research');
+    assert.equal(of('Write a post about our new release'), 'research');
   });
 });
 

@@ -34,8 +34,6 @@ export interface Decomposition {
 
 const fewestTasks = 3;
 const mostTasks = 15;
-/** Of other makers of tasks. */
-const reserved = ['plan', 'executive'];
 
 /** Throws Failure `role_unknown` where no role is left to do the work; any brief has a plan. */
 export function decompose(brief: string, { roles, agents }: DecomposeOptions): Decomposition {
@@ -45,14 +43,14 @@ export function decompose(brief: string, { roles, agents }: DecomposeOptions): D
   const notes = [
     because.length > 0
       ? `strategy ${strategy.name}, for the words ${because.slice(0, 8).join(', ')}`
-      : `strategy ${strategy.name}: no word of the brief speaks for any`,
+      : `strategy ${strategy.name}: nothing in the brief speaks for another`,
   ];
   if (contentWords(brief).size === 0) notes.push('the brief has no words that say what is wanted');
   if (parts.length > 0) notes.push(`${parts.length} parts named by the brief`);
   const count = countFor(agents, notes);
   const shaped = fit(draftsOf(strategy, parts), count, strategy, notes);
   const drafts = inOrder(apart(shaped));
-  const taken = new Set(reserved);
+  const taken = new Set<string>();
   const strangers: string[] = [];
   const named = drafts.map((draft) => {
     const goal = draft.goals.map(({ text }) => text).join('\n');

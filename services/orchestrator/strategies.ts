@@ -115,7 +115,7 @@ const software: Strategy = {
   words: weights(
     'code software implement bug refactor program programme endpoint frontend backend api typescript javascript python',
     'build develop app application library website web cli script feature function module fix java rust parser sdk',
-    'test unit interface debug page database create write component command',
+    'test unit interface debug page database component command',
   ),
   phases: [
     {
@@ -383,9 +383,12 @@ export const reviews: readonly Aspect[] = [
   { key: 'alternatives', goal: 'Review rejected alternatives, arguing honestly for the best.' },
 ];
 
+/** A light word alone says little. */
+const enough = 2;
+
 /**
  * The strategy whose words weigh most in the brief; its first word, mostly the verb, counts three times. Among equals
- * the first of the table: research where no word of the brief speaks for any.
+ * the first of the table: research where nothing speaks for any but perhaps one light word.
  */
 export function chooseStrategy(brief: string): {
   readonly strategy: Strategy;
@@ -401,7 +404,7 @@ export function chooseStrategy(brief: string): {
       if (weight > 0) because.push(said);
       score += position === 0 ? weight * 3 : weight;
     });
-    if (score > best.score) best = { strategy, because, score };
+    if (score > best.score && score >= enough) best = { strategy, because, score };
   }
   return best;
 }
