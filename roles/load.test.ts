@@ -5,10 +5,14 @@ import { toolboxOf } from '#worker/tools/toolbox.ts';
 import { loadRoles, parseRole } from './load.ts';
 
 const squad = [
+  'analyst',
   'cache_agent',
+  'camina',
   'cert_agent',
   'database_agent',
+  'developer',
   'docker_agent',
+  'drummer',
   'env_agent',
   'events_agent',
   'graph_agent',
@@ -17,10 +21,11 @@ const squad = [
   'orchestrator',
   'proxy_agent',
   'rag_agent',
+  'researcher',
   'secrets_agent',
 ];
 
-test('the squad of twelve and the orchestrator are there, and their tools exist', () => {
+test('the squad of twelve, the general workers, the tiers and the orchestrator are there, and their tools exist', () => {
   const roles = loadRoles();
   assert.deepEqual([...roles.keys()].sort(), squad);
   for (const role of roles.values()) {
@@ -28,6 +33,13 @@ test('the squad of twelve and the orchestrator are there, and their tools exist'
     assert.ok(role.prompt.split('\n').length >= 10, `${role.name} has a prompt`);
     assert.match(role.prompt_version, /^[0-9a-f]{12}$/);
   }
+});
+
+test('who plans or synthesizes runs no commands, and a planner writes nothing', () => {
+  const roles = loadRoles();
+  for (const name of ['drummer', 'camina'])
+    assert.deepEqual(roles.get(name)?.tools, ['workspace_read', 'workspace_list', 'workspace_write']);
+  assert.deepEqual(roles.get('orchestrator')?.tools, ['workspace_read', 'workspace_list']);
 });
 
 test('what is left out of the front matter has defaults', () => {

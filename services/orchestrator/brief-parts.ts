@@ -140,7 +140,7 @@ function tidy(text: string): string {
 
 function clip(text: string): string {
   if (text.length <= mostCharacters) return text;
-  const whole = [...text.slice(0, mostCharacters)];
+  const whole = Array.from(text.slice(0, mostCharacters));
   if (/^[\ud800-\udbff]$/u.test(whole.at(-1) ?? '')) whole.pop();
   return `${whole.join('').replace(/ [^ ]{1,40}$/u, '')} …`;
 }

@@ -35,7 +35,7 @@ export function bytesOf({ id, role, description, needs, compensation }: DraftTas
 /** A text of at most so many bytes: whole, or its beginning and end around a line that says how much is left out. */
 export function excerpt(text: string, room: number): string {
   if (Buffer.byteLength(text) <= room) return text;
-  const all = [...text];
+  const all = Array.from(text);
   const widest = Math.max(1, Math.floor((room - 60) / 4));
   // Most letters take fewer than four bytes: as many as do fit.
   let kept = Math.min(all.length, widest * 4);

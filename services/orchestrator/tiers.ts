@@ -104,7 +104,7 @@ function tier(
 function line({ id, role, description }: DraftTask, most: number): string {
   if (most === 0) return `- ${id}`;
   const [first = ''] = description.trim().split(/[\r\n]/u, 1);
-  const letters = [...first];
+  const letters = Array.from(first);
   const outline = letters.length > most ? `${letters.slice(0, most).join('')}…` : first;
   return `- ${id} (${role})${outline === '' ? '' : `: ${outline}`}`;
 }

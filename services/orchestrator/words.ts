@@ -39,7 +39,7 @@ export function stems(text: string): Map<string, string> {
     .toLowerCase()
     .matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
     if (unspaced.test(token)) {
-      const letters = [...token];
+      const letters = Array.from(token);
       if (letters.length === 1) add(token, token);
       for (let at = 0; at + 1 < letters.length; at += 1) {
         const pair = `${letters[at]}${letters[at + 1]}`;
