@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Codec } from '#schemas/codec.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
+import { taskSpec } from '#schemas/task-spec.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 
 export const waves = 3;
@@ -10,16 +11,15 @@ export const tasksPerMission = waves * tasksPerWave;
 /** Three waves of eight tasks that do nothing; each task needs the whole wave before. */
 function tasks(): TaskSpec[] {
   return Array.from({ length: waves }, (_, wave) =>
-    Array.from({ length: tasksPerWave }, (_, i) => ({
-      id: `t${wave + 1}-${i}`,
-      role: 'bench',
-      description: '',
-      needs: wave === 0 ? [] : Array.from({ length: tasksPerWave }, (_, need) => `t${wave}-${need}`),
-      wave: wave + 1,
-      timeout_ms: 0,
-      max_attempts: 0,
-      script: { calls: [], answer: 'ok' },
-    })),
+    Array.from({ length: tasksPerWave }, (_, i) =>
+      taskSpec({
+        id: `t${wave + 1}-${i}`,
+        role: 'bench',
+        needs: wave === 0 ? [] : Array.from({ length: tasksPerWave }, (_, need) => `t${wave}-${need}`),
+        wave: wave + 1,
+        script: { calls: [], answer: 'ok' },
+      }),
+    ),
   ).flat();
 }
 

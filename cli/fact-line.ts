@@ -48,6 +48,18 @@ export function factDetail(fact: FactEvent): string {
       return fact.payload.task_id === ''
         ? fact.payload.timer
         : `${fact.payload.task_id} (${fact.payload.timer})`;
+    case 'review_requested': {
+      const { review_id, kind, tool, reason } = fact.payload;
+      return `${review_id} (${tool === '' ? kind : `${kind} ${tool}`}: ${oneLine(reason)})`;
+    }
+    case 'review_completed': {
+      const { review_id, decision, reviewer } = fact.payload;
+      return `${review_id} (${decision} by ${reviewer})`;
+    }
+    case 'safety_violation': {
+      const { task_id, rule, where, reason } = fact.payload;
+      return `${task_id} (${rule}, ${where}: ${oneLine(reason)})`;
+    }
     case 'mission_completed':
       return `${count(fact.payload.tasks, 'task')} in ${duration(fact.payload.duration_ms)}`;
     case 'mission_failed':
@@ -63,7 +75,8 @@ export function factDetail(fact: FactEvent): string {
 
 function tint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
   if (/_(failed|rejected)$/.test(event_type)) return colors.red;
-  if (/_(cancelled|released)$|^timer_fired$/.test(event_type)) return colors.yellow;
+  if (event_type === 'safety_violation') return colors.red;
+  if (/_(cancelled|released)$|^(timer_fired|review_requested)$/.test(event_type)) return colors.yellow;
   if (event_type.endsWith('_completed')) return colors.green;
   return colors.cyan;
 }

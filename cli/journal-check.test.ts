@@ -32,7 +32,10 @@ function stepOf(
   lease: number,
   link: { sequence: number; previous_hash: string },
 ): Extract<StepEvent, { event_type: 'model_call_started' }> {
-  const call = { provider: 'scripted', model: 'm', request_hash: '', prompt_version: '', tools_hash: '' };
+  const call = {
+    ...{ provider: 'scripted', model: 'm', request_hash: '', prompt_version: '', tools_hash: '' },
+    ...{ temperature: null, answer: '', most: null },
+  };
   return {
     ...{ event_id: `s${lease}-${link.sequence}`, event_type, source_agent: 'cert_agent', target_agent: 'm' },
     ...{ timestamp: 0, version: 1, correlation_id: 'm-1', causation_id: '', priority: 'normal' as const },

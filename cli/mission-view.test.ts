@@ -5,7 +5,9 @@ import { decide, type ReportEvent } from '#orchestrator/decide.ts';
 import type { FactDraft } from '#orchestrator/facts.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import type { MissionState } from '#orchestrator/state.ts';
+import { taskSpec } from '#schemas/task-spec.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
+import { noUsage } from '#schemas/usage.ts';
 import { factDetail, factLine } from './fact-line.ts';
 import { liveArea } from './live-area.ts';
 import { foldMission } from './mission-fold.ts';
@@ -14,9 +16,8 @@ import { missionLines } from './mission-view.ts';
 
 const plain = picocolors.createColors(false);
 
-const task = (id: string, role: string, needs: readonly string[] = []): TaskSpec => ({
-  ...{ id, role, needs, description: '', wave: 0, timeout_ms: 0, max_attempts: 1, script: null },
-});
+const task = (id: string, role: string, needs: readonly string[] = []): TaskSpec =>
+  taskSpec({ id, role, needs, max_attempts: 1 });
 
 /** A mission driven by its own `decide`, with all the facts that it made, numbered. */
 function mission(tasks: readonly TaskSpec[]) {
@@ -42,6 +43,9 @@ function mission(tasks: readonly TaskSpec[]) {
     brief: '',
     priority: 'normal',
     traceparent: '',
+    roles: [],
+    parent: null,
+    depth: 0,
   } as const;
   take({ kind: 'submit', ...submit, tasks, policy: { ...defaultPolicy, max_attempts: 1 } });
   return {
@@ -99,11 +103,12 @@ const completed = (task_id: string, role: string) =>
     steps: 1,
     journal_hash: '',
     duration_ms: 1,
-    usage: {},
+    usage: noUsage,
   });
 const failed = (task_id: string, role: string, message: string) =>
   report('task_attempt_failed', role, {
     ...{ task_id, code: 'tool_failed', message, steps: 1, journal_hash: '', retry_at: 0 },
+    ...{ usage: noUsage, duration_ms: 1 },
   });
 
 const two = [

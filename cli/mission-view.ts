@@ -124,6 +124,8 @@ export function taskGlyph(status: TaskStatus, colors: Colors, turn = '●'): str
       return colors.cyan('○');
     case 'running':
       return colors.cyan(turn);
+    case 'parked':
+      return colors.yellow('?');
     case 'waiting':
       return colors.yellow('↻');
     case 'completed':

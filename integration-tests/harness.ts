@@ -24,7 +24,8 @@ import { isFact } from '#orchestrator/facts.ts';
 import { quoted, schemaName } from '#projector/schema-name.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import { registerAll } from '#schemas/register.ts';
-import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
+import { taskSpec } from '#schemas/task-spec.ts';
+import type { EventOf, MissionCommand, PayloadOf, TaskSpec } from '#schemas/types.gen.ts';
 import { missionsSubject, topicNames, topicTable } from '#topics/table.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -178,15 +179,7 @@ export function scriptedTask(
     arguments: JSON.stringify({ command, idempotent }),
     allow_failure: false,
   }));
-  return {
-    description: '',
-    needs: [],
-    wave: 0,
-    timeout_ms: 0,
-    max_attempts: 0,
-    script: { calls, answer: 'done' },
-    ...task,
-  };
+  return taskSpec({ script: { calls, answer: 'done' }, ...task });
 }
 
 function writeRoles(folder: string, roles: readonly string[]): void {
@@ -340,6 +333,24 @@ export class Facts {
     const end = this.of(mission_id).find(isEnd);
     if (end === undefined) throw new Error('unreachable');
     return end;
+  }
+
+  /** The newest review of a mission that nobody has answered. */
+  async review(mission_id: string, deadlineMs = 60_000): Promise<PayloadOf<'review_requested'>> {
+    const open = () => {
+      const facts = this.of(mission_id);
+      const answered = new Set(
+        facts.map((fact) => (fact.event_type === 'review_completed' ? fact.payload.review_id : '')),
+      );
+      return facts.findLast(
+        (fact): fact is EventOf<'review_requested'> =>
+          fact.event_type === 'review_requested' && !answered.has(fact.payload.review_id),
+      );
+    };
+    await this.until(() => open() !== undefined, `review of mission ${mission_id}`, deadlineMs);
+    const review = open();
+    if (review === undefined) throw new Error('unreachable');
+    return review.payload;
   }
 
   async close(): Promise<void> {

@@ -550,7 +550,7 @@ function toolStarted(call: Call): EventOf<'tool_call_started'> {
       sequence: call.sequence,
       event_type: 'tool_call_started' as const,
     },
-    payload: { ...place(call), ...told, idempotency_key: '' },
+    payload: { ...place(call), ...told, idempotency_key: '', review_id: '' },
   };
 }
 

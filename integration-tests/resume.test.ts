@@ -141,6 +141,16 @@ test('an effect that must not happen twice, and whose outcome a kill hid, is not
   for (let i = 0; !existsSync(runs) && i < 400; i++) await sleep(25);
   first.signal('SIGKILL');
   await space.start('worker');
+  const asked = await space.facts.review(mission);
+  assert.deepEqual([asked.kind, asked.task_id], ['reconcile', 'pay']);
+  await space.command({
+    event_type: 'review_completed',
+    correlation_id: mission,
+    review_id: asked.review_id,
+    arguments_hash: asked.arguments_hash,
+    decision: 'rejected',
+    comment: 'the bank says it was paid',
+  });
   const end = await space.facts.end(mission);
   assert.equal(end.event_type, 'mission_failed');
   const failed = space.facts.of(mission).find((fact) => fact.event_type === 'task_failed');

@@ -4,6 +4,7 @@ import { noTail, type SealedFact, seal, type Tail } from '#orchestrator/ledger.t
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import { type MissionState, missionHasEnded, type TaskState } from '#orchestrator/state.ts';
 import type { Codec } from '#schemas/codec.ts';
+import { taskSpec } from '#schemas/task-spec.ts';
 import type { EventOf, MissionPolicy, PayloadOf, TaskSpec } from '#schemas/types.gen.ts';
 
 /** A ledger for tests, made by the orchestrator's own functions: the same seed gives the same facts. */
@@ -22,6 +23,7 @@ const usage = {
   cache_read_tokens: 3,
   cache_write_tokens: 1,
   cost_usd: 0.25,
+  calls: 1,
 };
 
 export type Course = 'completes' | 'fails' | 'is_cancelled' | 'is_rejected' | 'is_planned' | 'goes_on';
@@ -76,7 +78,8 @@ export function sampleMission(codec: Codec, mission_id: string, course: Course, 
 
   const tasks = course === 'is_planned' ? [] : planOf(course, size, roll);
   const about = { mission_id, name: `sample ${course}`, brief: `do ${mission_id}`, traceparent: '' };
-  tell({ kind: 'submit', ...about, tasks, policy, priority: 'normal' });
+  const alone = { roles: [], parent: null, depth: 0 };
+  tell({ kind: 'submit', ...about, tasks, policy, priority: 'normal', ...alone });
   for (let turn = 0; !missionHasEnded(current()) && turn < size * 40; turn += 1) {
     if (course === 'goes_on' && turn > size * 2) break;
     if (course === 'is_cancelled' && turn > size * 2) {
@@ -95,7 +98,7 @@ function planOf(course: Course, size: number, roll: (sides: number) => number): 
     const script = { calls: [], answer: 'ok' };
     const text = `part ${i}: "quoted", a \\u0000 that is text, a \u0000 that is none, and ü`;
     const limits = { wave: 0, timeout_ms: 0, max_attempts: 3 };
-    return { id: `task-${i}`, role: `role_${i % 3}`, description: text, needs, script, ...limits };
+    return taskSpec({ id: `task-${i}`, role: `role_${i % 3}`, description: text, needs, script, ...limits });
   });
 }
 
@@ -112,7 +115,15 @@ function nextInput(
   if (chosen === undefined) throw new Error(`nothing can happen in mission ${mission_id}`);
   const { task, id } = chosen;
   const timer = (kind: 'lease' | 'retry', due_at: number): Input => ({
-    ...{ kind: 'timer', timer: kind, task_id: id, attempt: task.attempt, lease: task.lease, due_at },
+    ...{
+      kind: 'timer',
+      timer: kind,
+      task_id: id,
+      attempt: task.attempt,
+      lease: task.lease,
+      due_at,
+      review_id: '',
+    },
   });
   const report = reportOf(mission_id, id, task, now);
   if (task.status === 'waiting') return timer('retry', task.retry_at);
@@ -128,7 +139,14 @@ function nextInput(
     case 2:
     case 3: {
       const code = course === 'fails' && roll(3) === 0 ? 'safety_violation' : 'temporary_failure';
-      return report('task_attempt_failed', { ...journal, code, message: 'it broke', retry_at: 0 });
+      return report('task_attempt_failed', {
+        ...journal,
+        code,
+        message: 'it broke',
+        retry_at: 0,
+        usage,
+        duration_ms: 7,
+      });
     }
     default: {
       const planned = {

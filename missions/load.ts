@@ -5,6 +5,7 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { Failure } from '#chassis/failures.ts';
 import type { Role } from '#roles/load.ts';
+import { taskSpec as specWith } from '#schemas/task-spec.ts';
 import type { MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
 import { type CallFile, type MissionFile, missionFile, type TaskFile } from './mission-file.ts';
 import { describeIssue, type Place, Places } from './places.ts';
@@ -127,17 +128,15 @@ function taskSpec(
     task.script === undefined
       ? null
       : { calls: task.script.map((call) => scriptedCall(call, idempotent)), answer: task.answer };
-  return {
+  return specWith({
     id,
     role: task.role,
     description: task.description,
     needs,
-    // Derived of the needs by whoever plans.
-    wave: 0,
     timeout_ms: task.timeout || timeoutOfRole,
     max_attempts: task.max_attempts,
     script,
-  };
+  });
 }
 
 /** The short forms of a mission file, as tool calls. */

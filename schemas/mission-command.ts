@@ -1,4 +1,18 @@
-import type { MissionCommand } from './types.gen.ts';
+import type { MissionCommand, MissionOptions } from './types.gen.ts';
+
+/** Options that leave everything to the defaults. */
+export const noOptions: MissionOptions = {
+  planner: '',
+  agents: 0,
+  hierarchy: '',
+  plan_only: false,
+  review: '',
+  max_replans: 0,
+  models: [],
+  budget: null,
+  per_task: null,
+  on_exhausted: '',
+};
 
 const nothing: MissionCommand = {
   event_id: '',
@@ -22,6 +36,9 @@ const nothing: MissionCommand = {
   decision: '',
   arguments_hash: '',
   comment: '',
+  options: null,
+  parent: null,
+  depth: 0,
 };
 
 /** A command with these fields; the others have the defaults of the schema, as when rpk leaves them out. */

@@ -70,6 +70,18 @@ export interface AggregationTimedOutPayload {
   readonly missing: readonly string[];
 }
 
+/** Four things that models and agents use up. Of a limit, -1 means that there is none. */
+export interface Amounts {
+  /** Input, output and cache together. */
+  readonly tokens: number;
+  /** Calls of models. */
+  readonly calls: number;
+  /** Billionths of a US dollar. */
+  readonly cost_nanos: number;
+  /** Working time of agents, added up. */
+  readonly time_ms: number;
+}
+
 /** A named state to come back to. */
 export interface CheckpointCreated extends Envelope {
   readonly event_type: 'checkpoint_created';
@@ -83,6 +95,12 @@ export interface CheckpointCreatedPayload {
   /** SHA-256 (hex) of the content. */
   readonly content_hash: string;
   readonly content: string;
+}
+
+/** How what a task did is undone. */
+export interface Compensation {
+  readonly description: string;
+  readonly script: Script | null;
 }
 
 /** What a task did is undone. */
@@ -337,6 +355,11 @@ export interface MissionAcceptedPayload {
   readonly tasks: readonly TaskSpec[];
   /** W3C trace context of the submission. */
   readonly traceparent: string;
+  /** Roles that a plan may use; empty: it was given. */
+  readonly roles: readonly string[];
+  readonly parent: ParentTask | null;
+  /** Missions above this one. */
+  readonly depth: number;
 }
 
 /** A person cancelled the mission. */
@@ -350,6 +373,7 @@ export interface MissionCancelledPayload {
   readonly reason: string;
   readonly cancelled_by: string;
   readonly completed: number;
+  readonly usage: Usage;
 }
 
 /** What a person tells the orchestrator; everything but what is meant may be left out: {"brief": "Deploy the platform"} starts a mission. */
@@ -375,7 +399,7 @@ export interface MissionCommand {
   /** The plan; empty: a model makes one of the brief. */
   readonly tasks: readonly TaskSpec[];
   readonly limits: MissionLimits;
-  /** What a failed task does to the rest: fail_fast or continue. */
+  /** What a failed task does to the rest: fail_fast, continue or replan. */
   readonly on_failure: string;
   /** Of a mission_cancelled. */
   readonly reason: string;
@@ -385,6 +409,10 @@ export interface MissionCommand {
   /** What was decided on. */
   readonly arguments_hash: string;
   readonly comment: string;
+  /** Null: all as by default. */
+  readonly options: MissionOptions | null;
+  readonly parent: ParentTask | null;
+  readonly depth: number;
 }
 
 /** All tasks are completed. */
@@ -399,6 +427,9 @@ export interface MissionCompletedPayload {
   readonly attempts: number;
   readonly duration_ms: number;
   readonly result: string;
+  /** Tasks that did not complete, and whose absence the result accounts for. */
+  readonly missing: readonly string[];
+  readonly usage: Usage;
 }
 
 /** The mission ended without reaching its end. */
@@ -416,6 +447,7 @@ export interface MissionFailedPayload {
   readonly failed_tasks: readonly string[];
   readonly completed: number;
   readonly duration_ms: number;
+  readonly usage: Usage;
 }
 
 /** What the person limits; 0 everywhere means the default. */
@@ -425,6 +457,29 @@ export interface MissionLimits {
   readonly lease_ms: number;
   readonly deadline_ms: number;
   readonly max_attempts: number;
+}
+
+/** How a mission is planned and what it may use up. */
+export interface MissionOptions {
+  /** Who plans a brief: model, heuristic, or auto (the heuristic where no model can be had); empty: auto. */
+  readonly planner: string;
+  /** Tasks that the heuristic planner aims at; 0: as many as the brief gives. */
+  readonly agents: number;
+  /** tiers: synthesizers and an executive over the tasks; none; empty: tiers where the mission gives no tasks. */
+  readonly hierarchy: string;
+  /** The mission ends when it has a plan. */
+  readonly plan_only: boolean;
+  /** plan: a person approves the plan before it runs. */
+  readonly review: string;
+  /** How often a failure is given back to the planner (on_failure replan); 0: twice. */
+  readonly max_replans: number;
+  readonly models: readonly RoleModel[];
+  /** What the whole mission may use up; null: no limit. */
+  readonly budget: Amounts | null;
+  /** What is reserved for one attempt at a task; null: a tenth of the budget. */
+  readonly per_task: Amounts | null;
+  /** At the limit: stop, ask a person, or go on with the cheaper model; empty: stop. */
+  readonly on_exhausted: string;
 }
 
 /** The plan of a mission; written once, as the state around it changes often (changelog). */
@@ -446,8 +501,9 @@ export interface MissionPolicy {
   /** Delay before the second attempt; doubles from then on. */
   readonly retry_initial_ms: number;
   readonly retry_max_ms: number;
-  /** What a failed task does to the rest: fail_fast or continue. */
+  /** What a failed task does to the rest: fail_fast, continue or replan. */
   readonly on_failure: string;
+  readonly options: MissionOptions;
 }
 
 /** The mission cannot be accepted. */
@@ -462,6 +518,7 @@ export interface MissionRejectedPayload {
   readonly code: string;
   /** For people. */
   readonly message: string;
+  readonly parent: ParentTask | null;
 }
 
 /** What the orchestrator knows of a mission, without its plan (changelog). */
@@ -484,6 +541,16 @@ export interface MissionState {
   readonly deadline_at: number;
   readonly waves: number;
   readonly tasks: readonly TaskState[];
+  readonly roles: readonly string[];
+  readonly parent: ParentTask | null;
+  readonly depth: number;
+  readonly spent: Usage;
+  readonly spent_ms: number;
+  readonly reviews: readonly PendingReview[];
+  readonly replans: number;
+  /** Budgets of the same size that a person has added. */
+  readonly grants: number;
+  readonly cheaper: boolean;
 }
 
 /** Where a mission stands; the newest counts. */
@@ -564,6 +631,11 @@ export interface ModelCallStartedPayload {
   readonly prompt_version: string;
   /** SHA-256 (hex) of the tools offered. */
   readonly tools_hash: string;
+  readonly temperature: number | null;
+  /** Name of the schema that the answer has to fit; empty: text. */
+  readonly answer: string;
+  /** The most that the call can use up, where the attempt has a budget. */
+  readonly most: Amounts | null;
 }
 
 /** The result of a task that this one needs. */
@@ -571,6 +643,28 @@ export interface NeedResult {
   readonly task_id: string;
   readonly role: string;
   readonly result: string;
+  /** completed, failed or cancelled; the result of one that is not completed says why. */
+  readonly status: string;
+}
+
+/** The task of another mission that this mission carries out. */
+export interface ParentTask {
+  readonly mission_id: string;
+  readonly task_id: string;
+  readonly attempt: number;
+  readonly lease: number;
+}
+
+/** A review that waits for an answer. */
+export interface PendingReview {
+  readonly review_id: string;
+  /** tool_call, reconcile, plan or budget. */
+  readonly kind: string;
+  readonly task_id: string;
+  readonly step: number;
+  readonly arguments_hash: string;
+  /** Epoch ms; 0: never. */
+  readonly expires_at: number;
 }
 
 /** The mission has a plan. */
@@ -585,11 +679,23 @@ export interface PlanCreatedPayload {
   readonly tasks: readonly TaskSpec[];
   /** Number of waves. */
   readonly waves: number;
-  /** mission: given by the person; orchestrator: made by a model. */
+  /** mission: given; orchestrator: made by a model; heuristic; replanning: a planning task was added. */
   readonly made_by: string;
+  /** What the planner has to say to people. */
+  readonly notes: readonly string[];
 }
 
 export type Priority = 'high' | 'normal' | 'low';
+
+/** What a person said to one call of an attempt. */
+export interface ReviewAnswer {
+  readonly review_id: string;
+  readonly step: number;
+  readonly arguments_hash: string;
+  /** approved, rejected, happened or expired. */
+  readonly decision: string;
+  readonly comment: string;
+}
 
 /** A person has decided. */
 export interface ReviewCompleted extends Envelope {
@@ -627,6 +733,18 @@ export interface ReviewRequestedPayload {
   readonly arguments_hash: string;
   /** Epoch ms; 0: never. */
   readonly expires_at: number;
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  readonly step: number;
+}
+
+/** Which model a role thinks with in this mission. */
+export interface RoleModel {
+  /** Empty: every role that has no entry of its own. */
+  readonly role: string;
+  /** provider/name. */
+  readonly model: string;
 }
 
 /** A safety rule refused something. */
@@ -641,6 +759,14 @@ export interface SafetyViolationPayload {
   readonly rule: string;
   readonly where: string;
   readonly reason: string;
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  readonly steps: number;
+  readonly journal_hash: string;
+  /** Of the attempt. */
+  readonly usage: Usage;
+  readonly duration_ms: number;
 }
 
 /** What the scripted model does instead of thinking. */
@@ -699,6 +825,17 @@ export interface TaskAssignedPayload {
   readonly journal_partition: number;
   /** From where a resume reads the journal; -1: a fresh start. */
   readonly journal_offset: number;
+  readonly kind: string;
+  readonly model: string;
+  /** The role's cheaper model is to be used. */
+  readonly cheaper: boolean;
+  /** What the attempt may use up. */
+  readonly budget: Amounts | null;
+  /** Of a planning task: the roles that the plan may use. */
+  readonly roles: readonly string[];
+  /** What people said to calls of the attempt. */
+  readonly answers: readonly ReviewAnswer[];
+  readonly mission: string;
 }
 
 /** An attempt failed; the task will be tried again. */
@@ -726,6 +863,9 @@ export interface TaskAttemptFailedPayload {
   readonly journal_hash: string;
   /** When the next attempt starts (epoch ms); 0 in a report. */
   readonly retry_at: number;
+  /** Of the attempt. */
+  readonly usage: Usage;
+  readonly duration_ms: number;
 }
 
 /** A task is not wanted any more; the same bytes tell its agent to stop. */
@@ -743,6 +883,7 @@ export interface TaskCancelledPayload {
   /** Number of the assignment within the attempt, from 1; a resume counts up. */
   readonly lease: number;
   readonly reason: string;
+  readonly kind: string;
 }
 
 /** A task is done. */
@@ -793,6 +934,9 @@ export interface TaskFailedPayload {
   readonly steps: number;
   /** SHA-256 (hex) of the last record of the journal of this attempt; empty: nothing journaled. */
   readonly journal_hash: string;
+  /** Of the attempt. */
+  readonly usage: Usage;
+  readonly duration_ms: number;
 }
 
 /** An agent renews the lease of a task; never a fact. */
@@ -848,6 +992,17 @@ export interface TaskSpec {
   readonly max_attempts: number;
   /** Played by the scripted model; null: the model of the role thinks. */
   readonly script: Script | null;
+  /** Empty: work for an agent; plan: its result is the plan; mission: a mission of its own. */
+  readonly kind: string;
+  /** It runs when all that it needs has ended, failed or not. */
+  readonly partial: boolean;
+  /** provider/name; empty: as the mission or the role says. */
+  readonly model: string;
+  /** Of a mission of its own: JSON of its brief or tasks; empty: the description is its brief. */
+  readonly mission: string;
+  readonly compensation: Compensation | null;
+  /** What one attempt may use up; null: as the mission says. */
+  readonly budget: Amounts | null;
 }
 
 /** An agent has claimed a task. */
@@ -888,6 +1043,13 @@ export interface TaskState {
   readonly message: string;
   readonly journal_partition: number;
   readonly journal_offset: number;
+  /** Leases of the attempt that were lost. */
+  readonly expired: number;
+  /** Of a parked task, ms. */
+  readonly timeout_left: number;
+  readonly reserved: Amounts | null;
+  /** Of the attempt. */
+  readonly answers: readonly ReviewAnswer[];
 }
 
 /** A timer came due. */
@@ -898,7 +1060,7 @@ export interface TimerFired extends Envelope {
 
 /** A timer came due. */
 export interface TimerFiredPayload {
-  /** lease, timeout, retry or deadline. */
+  /** lease, timeout, retry, deadline or review. */
   readonly timer: string;
   /** Empty for a deadline. */
   readonly task_id: string;
@@ -906,6 +1068,7 @@ export interface TimerFiredPayload {
   readonly lease: number;
   /** Epoch ms. */
   readonly due_at: number;
+  readonly review_id: string;
 }
 
 /** A tool call that the model asks for. */
@@ -974,6 +1137,8 @@ export interface ToolCallStartedPayload {
   /** none, idempotent or once: what a crash between intent and outcome means. */
   readonly effect: string;
   readonly idempotency_key: string;
+  /** The approval under which the call is made. */
+  readonly review_id: string;
 }
 
 /** Tokens and money spent on models. */
@@ -984,6 +1149,8 @@ export interface Usage {
   readonly cache_write_tokens: number;
   /** Null when the price is not known. */
   readonly cost_usd: number | null;
+  /** Calls of models. */
+  readonly calls: number;
 }
 
 /** All tasks of a wave have ended. */

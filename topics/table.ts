@@ -110,6 +110,9 @@ const facts: readonly RecordName[] = [
   'TaskReleased',
   'TaskCancelled',
   'TimerFired',
+  'ReviewRequested',
+  'ReviewCompleted',
+  'SafetyViolation',
   'MissionCompleted',
   'MissionFailed',
   'MissionCancelled',
@@ -120,6 +123,8 @@ const reports: readonly RecordName[] = [
   'TaskAttemptFailed',
   'TaskReleased',
   'TaskHeartbeat',
+  'ReviewRequested',
+  'SafetyViolation',
 ];
 const steps: readonly RecordName[] = [
   'ModelCallStarted',

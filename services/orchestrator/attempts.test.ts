@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { noUsage } from '#schemas/usage.ts';
 import { told } from './facts.ts';
 import {
   assigned,
@@ -115,10 +116,11 @@ describe('a lease', () => {
   it('that was lost ten times ends the attempt', () => {
     const tenth = history(
       submit([task('a')]),
-      ...Array.from({ length: 9 }, (_, i) => released('a', { lease: i + 1 })),
-      started('a', { lease: 10 }),
+      ...Array.from({ length: 10 }, (_, i) => started('a', { lease: i + 1 })).flatMap((begun, i) =>
+        i === 9 ? [begun] : [begun, timer('lease', start, 'a', { lease: i + 1 })],
+      ),
     ).state;
-    const due = start + 10 + policy.lease_ms;
+    const due = start + 19 + policy.lease_ms;
     given(tenth)
       .when(timer('lease', due, 'a', { lease: 10 }), due)
       .then([
@@ -129,9 +131,11 @@ describe('a lease', () => {
           lease: 10,
           agent: 'agent-1',
           code: 'lease_lost',
-          message: 'the lease expired, and it was number 10 of this attempt',
+          message: 'the lease expired, as 9 others of this attempt did',
           steps: 0,
           journal_hash: '',
+          usage: noUsage,
+          duration_ms: 0,
           retry_at: due + 1000,
         }),
       ]);
@@ -155,6 +159,8 @@ describe('a timeout', () => {
           message: `no end within ${policy.task_timeout_ms} ms`,
           steps: 0,
           journal_hash: '',
+          usage: noUsage,
+          duration_ms: 0,
           retry_at: due + 1000,
         }),
       ]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { noUsage } from '#schemas/usage.ts';
 import { own } from './facts.ts';
 import { planFrom } from './plan.ts';
 import {
@@ -46,6 +47,7 @@ describe('a task that fails', () => {
           failed_tasks: ['a'],
           completed: 1,
           duration_ms: 1000,
+          usage: noUsage,
         }),
       ]);
   });
@@ -82,6 +84,7 @@ describe('a task that fails', () => {
           failed_tasks: ['a'],
           completed: 2,
           duration_ms: 1000,
+          usage: noUsage,
         }),
       ]);
   });
@@ -126,32 +129,48 @@ describe('a task that fails', () => {
 describe('a mission', () => {
   const tasks = [task('a'), task('b'), task('c', ['a', 'b'])];
   const accepted = (mission: ReturnType<typeof submit>) => {
-    const { name, brief, policy: rules, tasks: as, traceparent } = mission;
-    return own('mission_accepted', { name, brief, policy: rules, tasks: as, traceparent });
+    const { name, brief, policy: rules, tasks: as, traceparent, roles, parent, depth } = mission;
+    return own('mission_accepted', {
+      name,
+      brief,
+      policy: rules,
+      tasks: as,
+      traceparent,
+      roles,
+      parent,
+      depth,
+    });
   };
 
   it('is rejected when its plan cannot be', () => {
     const message = 'tasks[0].needs of a: found "x", expected the id of a task of the plan';
     given(null)
       .when(submit([task('a', ['x'])]))
-      .then([own('mission_rejected', { code: 'invalid_plan', message })]);
+      .then([own('mission_rejected', { code: 'invalid_plan', message, parent: null })]);
     given(null)
       .when(submit([], { brief: '' }))
       .then([
         own('mission_rejected', {
           code: 'invalid_mission',
           message: 'found neither a brief nor tasks, expected one of them',
+          parent: null,
         }),
       ]);
-    const refuse = { kind: 'refuse', mission_id: 'm1', priority: 'low', code: 'invalid_mission' } as const;
+    const refuse = {
+      kind: 'refuse',
+      mission_id: 'm1',
+      priority: 'low',
+      code: 'invalid_mission',
+      parent: null,
+    } as const;
     given(null)
       .when({ ...refuse, message: 'no' })
-      .then([own('mission_rejected', { code: 'invalid_mission', message: 'no' })]);
+      .then([own('mission_rejected', { code: 'invalid_mission', message: 'no', parent: null })]);
   });
 
   it('starts with the tasks that need nothing', () => {
     const mission = submit(tasks);
-    const plan = { tasks: planFrom(tasks, policy).tasks, waves: 2, made_by: 'mission' };
+    const plan = { tasks: planFrom(tasks, policy).tasks, waves: 2, made_by: 'mission', notes: [] };
     given(null)
       .when(mission)
       .then([accepted(mission), own('plan_created', plan), wave(1, 'a', 'b'), assigned('a'), assigned('b')]);
@@ -180,7 +199,14 @@ describe('a mission', () => {
       .then([
         fact('task_completed', completed('c')),
         waveDone(2, 1, 0),
-        own('mission_completed', { tasks: 3, attempts: 3, duration_ms: 5000, result: 'c is done' }),
+        own('mission_completed', {
+          tasks: 3,
+          attempts: 3,
+          duration_ms: 5000,
+          result: 'c is done',
+          missing: [],
+          usage: noUsage,
+        }),
       ]);
   });
 
@@ -204,7 +230,7 @@ describe('a mission', () => {
     const outcome = given(state).when(cancel);
     const why = 'the mission was cancelled';
     outcome.then([
-      own('mission_cancelled', { reason: 'enough', cancelled_by: 'ann', completed: 1 }),
+      own('mission_cancelled', { reason: 'enough', cancelled_by: 'ann', completed: 1, usage: noUsage }),
       cancelled('a', why),
       cancelled('b', why),
       cancelled('e', why),
@@ -238,6 +264,7 @@ describe('a mission', () => {
           failed_tasks: [],
           completed: 1,
           duration_ms: policy.deadline_ms + 5,
+          usage: noUsage,
         }),
       ]);
   });
@@ -287,7 +314,7 @@ describe('planning', () => {
     const plan = planFrom([task('a')], policy);
     outcome.then([
       { ...fact('task_completed', completed('plan', {}, result)) },
-      own('plan_created', { tasks: plan.tasks, waves: 1, made_by: 'orchestrator' }),
+      own('plan_created', { tasks: plan.tasks, waves: 1, made_by: 'orchestrator', notes: [] }),
       wave(1, 'a'),
       assigned('a'),
     ]);

@@ -1,14 +1,32 @@
 import { asFailure, Failure, isRetried } from '#chassis/failures.ts';
-import type { EventOf, MissionPolicy, PayloadOf, Priority, TaskSpec } from '#schemas/types.gen.ts';
-import { adoptPlan, assign, cancelTasks, finishOrRelease, release, stop, taskEnded } from './consequences.ts';
+import type {
+  EventOf,
+  MissionPolicy,
+  ParentTask,
+  PayloadOf,
+  Priority,
+  TaskSpec,
+} from '#schemas/types.gen.ts';
+import { adoptPlan, planFromHeuristics } from './adopting.ts';
+import { release, resume } from './assigning.ts';
+import { unaccounted } from './budget.ts';
+import { finishOrRelease, taskEnded } from './consequences.ts';
+import { cancelTasks, stop } from './ending.ts';
 import { type FactDraft, own, told } from './facts.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
-import { retryDelay } from './policy.ts';
+import { deepestMission, retryDelay } from './policy.ts';
+import { reviewed } from './reviews.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 import { Turn } from './turn.ts';
 
-export type ReportType = 'task_started' | 'task_completed' | 'task_attempt_failed' | 'task_released';
+export type ReportType =
+  | 'task_started'
+  | 'task_completed'
+  | 'task_attempt_failed'
+  | 'task_released'
+  | 'review_requested'
+  | 'safety_violation';
 export type ReportEvent = EventOf<ReportType>;
 
 export interface SubmitInput {
@@ -21,6 +39,10 @@ export interface SubmitInput {
   readonly policy: MissionPolicy;
   readonly priority: Priority;
   readonly traceparent: string;
+  /** Roles that a plan made for this mission may use; empty: not restricted. */
+  readonly roles: readonly string[];
+  readonly parent: ParentTask | null;
+  readonly depth: number;
 }
 /** A submission that cannot even be read as a mission. */
 export interface RefuseInput {
@@ -29,28 +51,40 @@ export interface RefuseInput {
   readonly priority: Priority;
   readonly code: string;
   readonly message: string;
+  readonly parent: ParentTask | null;
 }
 export interface CancelInput {
   readonly kind: 'cancel';
   readonly reason: string;
   readonly by: string;
 }
+/** A person's answer to a review. */
+export interface ReviewInput {
+  readonly kind: 'review';
+  readonly review_id: string;
+  readonly decision: string;
+  readonly arguments_hash: string;
+  readonly reviewer: string;
+  readonly comment: string;
+}
 export interface ReportInput {
   readonly kind: 'report';
   readonly event: ReportEvent;
 }
-export type TimerKind = 'lease' | 'timeout' | 'retry' | 'deadline';
+export type TimerKind = 'lease' | 'timeout' | 'retry' | 'deadline' | 'review';
 export interface TimerInput {
   readonly kind: 'timer';
   readonly timer: TimerKind;
-  /** Empty for a deadline; attempt and lease are 0 then. */
+  /** Empty for what belongs to the whole mission; attempt and lease are 0 then. */
   readonly task_id: string;
   readonly attempt: number;
   readonly lease: number;
   /** Epoch ms. */
   readonly due_at: number;
+  /** Of a review, else empty. */
+  readonly review_id: string;
 }
-export type Input = SubmitInput | RefuseInput | CancelInput | ReportInput | TimerInput;
+export type Input = SubmitInput | RefuseInput | CancelInput | ReviewInput | ReportInput | TimerInput;
 
 /** Why an input changes nothing; counted by the shell. */
 export type IgnoreReason =
@@ -65,6 +99,12 @@ export type IgnoreReason =
   | 'AttemptStale'
   | 'LeaseStale'
   | 'AlreadyStarted'
+  | 'NotRunning'
+  | 'ReviewUnknown'
+  | 'ReviewExpired'
+  /** The answer is for other arguments than those that were asked about. */
+  | 'ReviewDiffers'
+  | 'DecisionUnknown'
   | 'TimerStale';
 
 export type Decision =
@@ -99,10 +139,19 @@ export function decide(
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
+    case 'review':
+      return answer(turn, input);
     case 'report':
       return report(turn, input.event);
     case 'timer':
-      return input.timer === 'deadline' ? deadline(turn, input) : taskTimer(turn, input);
+      switch (input.timer) {
+        case 'deadline':
+          return deadline(turn, input);
+        case 'review':
+          return unanswered(turn, input);
+        default:
+          return taskTimer(turn, input);
+      }
     default: {
       const unknown: never = input;
       throw new Failure('internal_error', `not an input: ${JSON.stringify(unknown)}`);
@@ -114,29 +163,79 @@ function begin(input: SubmitInput | RefuseInput, now: number): Decision {
   const { mission_id, priority } = input;
   const envelope = { correlation_id: mission_id, priority, timestamp: now };
   const reject = (code: string, message: string) =>
-    Turn.begin(own('mission_rejected', { code, message }), envelope).decision();
+    Turn.begin(own('mission_rejected', { code, message, parent: input.parent }), envelope).decision();
   if (input.kind === 'refuse') return reject(input.code, input.message);
 
-  const { name, brief, tasks, policy, traceparent } = input;
-  const given = tasks.length > 0;
-  let plan: Plan;
+  const { name, brief, tasks, policy, traceparent, roles, parent, depth } = input;
+  if (depth > deepestMission) {
+    return reject('too_deep', `found ${depth} missions above this one, expected at most ${deepestMission}`);
+  }
+  let plan: Plan | null;
   try {
-    plan = given ? planFrom(tasks, policy) : planningPlan(brief, policy);
+    // What the brief asks for is only known once there is a plan, but an empty one is refused at once.
+    plan = tasks.length > 0 ? planFrom(tasks, policy) : null;
+    if (plan === null) planningPlan(brief, policy);
   } catch (error) {
     const { code, message } = asFailure(error);
     return reject(code, message);
   }
-  const turn = Turn.begin(own('mission_accepted', { name, brief, policy, tasks, traceparent }), envelope);
-  if (given) adoptPlan(turn, plan, 'mission');
+  const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth };
+  const turn = Turn.begin(own('mission_accepted', accepted), envelope);
+  if (plan !== null) adoptPlan(turn, plan, 'mission');
+  else if (policy.options.planner === 'heuristic') planFromHeuristics(turn, []);
   else release(turn);
   return turn.decision();
 }
 
 function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
   const completed = turn.state.tasks.filter((task) => task.status === 'completed').length;
-  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed }));
+  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage: turn.state.spent }));
   cancelTasks(turn, 'the mission was cancelled');
   return turn.decision();
+}
+
+function answer(turn: Turn, input: ReviewInput): Decision {
+  const { state, now } = turn;
+  const review = state.reviews.find(({ review_id }) => review_id === input.review_id);
+  // One that was answered before is known no more: an answer counts once.
+  if (review === undefined) return ignore('ReviewUnknown');
+  if (review.expires_at > 0 && now >= review.expires_at) return ignore('ReviewExpired');
+  if (review.arguments_hash !== input.arguments_hash) return ignore('ReviewDiffers');
+  const consequence = reviewed(review, input.decision);
+  if (consequence === null) return ignore('DecisionUnknown');
+  const { review_id, task_id } = review;
+  const { decision, arguments_hash, reviewer, comment } = input;
+  turn.add(own('review_completed', { review_id, task_id, decision, arguments_hash, reviewer, comment }));
+  follow(turn, consequence, `${reviewer}${comment === '' ? '' : `: ${comment}`}`);
+  return turn.decision();
+}
+
+function unanswered(turn: Turn, timer: TimerInput): Decision {
+  const { state, now } = turn;
+  const review = state.reviews.find(({ review_id }) => review_id === timer.review_id);
+  if (review === undefined || review.expires_at !== timer.due_at || timer.due_at > now) {
+    return ignore('TimerStale');
+  }
+  turn.add(fired(timer));
+  const consequence = reviewed(review, 'expired');
+  if (consequence !== null) follow(turn, consequence, 'nobody answered in time');
+  return turn.decision();
+}
+
+function follow(turn: Turn, consequence: NonNullable<ReturnType<typeof reviewed>>, why: string): void {
+  switch (consequence.then) {
+    case 'resume':
+      resume(turn, turn.state.plan?.index.get(consequence.task_id) ?? -1);
+      break;
+    case 'release':
+      release(turn);
+      break;
+    case 'stop':
+      stop(turn, consequence.code, `${consequence.message} (${why})`);
+      break;
+    default:
+      consequence satisfies never;
+  }
 }
 
 function report(turn: Turn, event: ReportEvent): Decision {
@@ -162,7 +261,17 @@ function report(turn: Turn, event: ReportEvent): Decision {
       break;
     case 'task_released':
       turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
-      assign(turn, position, task.attempt, task.lease + 1);
+      resume(turn, position);
+      break;
+    case 'review_requested':
+      if (task.status !== 'running') return ignore('NotRunning');
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      // The parked task gave its place in flight back.
+      finishOrRelease(turn);
+      break;
+    case 'safety_violation':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      attemptFailed(turn, position, { source_agent, target_agent }, violation(event.payload));
       break;
     default: {
       const unknown: never = event;
@@ -184,6 +293,12 @@ export function whyStale(
   return null;
 }
 
+const violation = (payload: PayloadOf<'safety_violation'>): PayloadOf<'task_failed'> => ({
+  ...payload,
+  code: 'safety_violation',
+  message: `${payload.rule} (${payload.where}): ${payload.reason}`,
+});
+
 const whyStarted = (task: TaskState): IgnoreReason | null =>
   task.status === 'running' ? 'AlreadyStarted' : null;
 
@@ -192,10 +307,11 @@ function attemptFailed(
   turn: Turn,
   position: number,
   between: { readonly source_agent: string; readonly target_agent: string },
-  { task_id, attempt, lease, agent, code, message, steps, journal_hash }: PayloadOf<'task_failed'>,
+  report: PayloadOf<'task_failed'>,
 ): void {
   const { state, now } = turn;
-  const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash };
+  const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
+  const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
   if (isRetried(code) && attempt < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
     const retry_at = now + retryDelay(state.policy, attempt);
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
@@ -235,6 +351,7 @@ function taskTimer(turn: Turn, timer: TimerInput): Decision {
       message,
       steps: 0,
       journal_hash: '',
+      ...unaccounted(task.reserved),
     };
     const role = state.plan?.tasks[position]?.role ?? '';
     const { source_agent, target_agent } = told('task_failed', role, failure);
@@ -242,14 +359,16 @@ function taskTimer(turn: Turn, timer: TimerInput): Decision {
   };
   switch (timer.timer) {
     case 'lease':
-      if (task.lease < mostLeases) assign(turn, position, task.attempt, task.lease + 1);
-      else fail('lease_lost', `the lease expired, and it was number ${task.lease} of this attempt`);
+      // The timer's own fact has counted this one already.
+      if (task.expired + 1 < mostLeases) resume(turn, position);
+      else fail('lease_lost', `the lease expired, as ${mostLeases - 1} others of this attempt did`);
       break;
     case 'timeout':
       fail('timeout', `no end within ${timer.due_at - task.started_at} ms`);
       break;
     case 'retry':
     case 'deadline':
+    case 'review':
       release(turn);
   }
   return turn.decision();
@@ -265,10 +384,11 @@ function applies({ timer, lease, due_at }: TimerInput, task: TaskState): boolean
     case 'retry':
       return task.status === 'waiting' && due_at === task.retry_at;
     case 'deadline':
+    case 'review':
       return false;
   }
 }
 
-function fired({ timer, task_id, attempt, lease, due_at }: TimerInput): FactDraft {
-  return own('timer_fired', { timer, task_id, attempt, lease, due_at });
+function fired({ timer, task_id, attempt, lease, due_at, review_id }: TimerInput): FactDraft {
+  return own('timer_fired', { timer, task_id, attempt, lease, due_at, review_id });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { taskSpec } from '#schemas/task-spec.ts';
 import type { RoleName } from './choose-role.ts';
 import { type Decomposition, decompose } from './decompose.ts';
 import { goalOf } from './describe-draft.ts';
@@ -25,9 +26,7 @@ const roles: readonly RoleName[] = [
 /** What `planFrom` says of the tasks, as the integrator would give them. */
 const planOf = (tasks: readonly DraftTask[]) =>
   planFrom(
-    tasks.map(({ id, role, description, needs }) => ({
-      ...{ id, role, description, needs, wave: 0, timeout_ms: 0, max_attempts: 0, script: null },
-    })),
+    tasks.map(({ id, role, description, needs }) => taskSpec({ id, role, description, needs })),
     defaultPolicy,
   );
 

@@ -1,10 +1,13 @@
 import { Failure } from '#chassis/failures.ts';
+import type { PendingReview, ReviewAnswer, Usage } from '#schemas/types.gen.ts';
+import { addUsage, noUsage } from '#schemas/usage.ts';
+import { unaccounted } from './budget.ts';
 import { cut } from './cut.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { defaultPolicy } from './policy.ts';
-import { type MissionState, newTask, type Status, type TaskState } from './state.ts';
+import { isPlanning, type MissionState, newTask, type Status, type TaskState } from './state.ts';
 
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.
@@ -37,14 +40,17 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
     cut(text, Math.min(each, Math.floor(together / state.tasks.length)));
 
   switch (fact.event_type) {
-    case 'plan_created':
-      return { ...withPlan(state, indexPlan(fact.payload.tasks)), status: 'running', updated_at: at };
+    case 'plan_created': {
+      const planned = withPlan(state, indexPlan(fact.payload.tasks));
+      const replans = state.replans + (fact.payload.made_by === 'replanning' ? 1 : 0);
+      return { ...planned, status: isPlanning(planned) ? 'planning' : 'running', replans, updated_at: at };
+    }
     case 'wave_started':
     case 'wave_completed':
       return { ...state, updated_at: at };
 
     case 'task_assigned': {
-      const { task_id, attempt, lease } = fact.payload;
+      const { task_id, attempt, lease, kind, timeout_ms, budget, cheaper } = fact.payload;
       const assigned = {
         status: 'assigned',
         attempt,
@@ -52,13 +58,23 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
         agent: '',
         lease_until: 0,
         retry_at: 0,
+        reserved: budget,
       } as const;
-      return withTask(task_id, (task) =>
+      const next = withTask(task_id, (task) => {
         // A resume goes on with the attempt's clock and journal; a new attempt begins its own.
-        attempt === task.attempt
-          ? assigned
-          : { ...assigned, timeout_at: 0, started_at: 0, journal_partition: -1, journal_offset: -1 },
-      );
+        if (attempt === task.attempt) {
+          // The clock stood still while a person was asked.
+          return task.status === 'parked'
+            ? { ...assigned, timeout_at: at + timeout_ms, timeout_left: 0 }
+            : assigned;
+        }
+        const fresh = { ...assigned, ...freshAttempt };
+        // Nobody claims a mission: it begins by itself, and ends by its own deadline at the latest.
+        return kind === 'mission'
+          ? { ...fresh, status: 'running', started_at: at, timeout_at: at + timeout_ms }
+          : fresh;
+      });
+      return cheaper ? { ...next, cheaper } : next;
     }
     case 'task_started': {
       const { task_id, agent, journal_partition, journal_offset } = fact.payload;
@@ -72,12 +88,13 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
       });
     }
     case 'task_completed': {
-      const { task_id, agent, result } = fact.payload;
+      const { task_id, agent, result, usage, duration_ms } = fact.payload;
       const kept = { result: share(result, results), code: '', message: '' };
-      return withTask(task_id, () => ({ ...ended(at), status: 'completed', agent, ...kept }));
+      const next = withTask(task_id, () => ({ ...ended(at), status: 'completed', agent, ...kept }));
+      return settled(next, usage, duration_ms);
     }
     case 'task_attempt_failed': {
-      const { task_id, agent, code, retry_at } = fact.payload;
+      const { task_id, agent, code, retry_at, usage, duration_ms } = fact.payload;
       const message = share(fact.payload.message, messages);
       const waiting = {
         status: 'waiting',
@@ -87,23 +104,65 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
         retry_at,
         lease_until: 0,
         timeout_at: 0,
+        reserved: null,
       } as const;
-      return withTask(task_id, () => waiting);
+      return settled(
+        withTask(task_id, () => waiting),
+        usage,
+        duration_ms,
+      );
     }
     case 'task_failed': {
-      const { task_id, agent, code } = fact.payload;
+      const { task_id, agent, code, usage, duration_ms } = fact.payload;
       const message = share(fact.payload.message, messages);
-      return withTask(task_id, () => ({ ...ended(at), status: 'failed', agent, code, message }));
+      const failed = { ...ended(at), status: 'failed', agent, code, message } as const;
+      return settled(
+        withTask(task_id, () => failed),
+        usage,
+        duration_ms,
+      );
     }
     case 'task_released':
       return withTask(fact.payload.task_id, () => ({ status: 'assigned', agent: '', lease_until: 0 }));
     case 'task_cancelled': {
-      const message = share(fact.payload.reason, messages);
-      return withTask(fact.payload.task_id, () => ({ ...ended(at), status: 'cancelled', message }));
+      const { task_id, reason } = fact.payload;
+      const message = share(reason, messages);
+      const reserved = state.tasks[state.plan?.index.get(task_id) ?? -1]?.reserved ?? null;
+      const { usage, duration_ms } = unaccounted(reserved);
+      const next = withTask(task_id, () => ({ ...ended(at), status: 'cancelled', message }));
+      return settled(withoutReviewsOf(next, task_id), usage, duration_ms);
     }
     case 'timer_fired':
-      if (fact.payload.timer !== 'retry') return { ...state, updated_at: at };
-      return withTask(fact.payload.task_id, () => ({ status: 'pending', retry_at: 0 }));
+      switch (fact.payload.timer) {
+        case 'retry':
+          return withTask(fact.payload.task_id, () => ({ status: 'pending', retry_at: 0 }));
+        case 'lease':
+          return withTask(fact.payload.task_id, (task) => ({ expired: task.expired + 1 }));
+        case 'review':
+          return answered(state, fact.payload.review_id, 'expired', 'nobody answered in time', at);
+        default:
+          return { ...state, updated_at: at };
+      }
+
+    case 'review_requested': {
+      const { review_id, kind, task_id, step, arguments_hash, expires_at } = fact.payload;
+      const review: PendingReview = { review_id, kind, task_id, step, arguments_hash, expires_at };
+      const reviews = [...state.reviews, review];
+      if (task_id === '') return { ...state, reviews, updated_at: at };
+      const parked = withTask(task_id, (task) => ({
+        status: 'parked',
+        lease_until: 0,
+        timeout_at: 0,
+        timeout_left: Math.max(1, task.timeout_at - at),
+      }));
+      return { ...parked, reviews };
+    }
+    case 'review_completed': {
+      const { review_id, decision, comment } = fact.payload;
+      return answered(state, review_id, decision, comment, at);
+    }
+    case 'safety_violation':
+      return { ...state, updated_at: at };
 
     case 'mission_completed':
       return end(state, 'completed', at);
@@ -122,33 +181,91 @@ type FirstFact = Extract<FactDraft, { readonly event_type: 'mission_accepted' | 
 
 function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnvelope): MissionState {
   const times = { created_at: timestamp, updated_at: timestamp, ended_at: 0, deadline_at: 0 };
-  const base = { mission_id: correlation_id, priority, plan: null, tasks: [], ...times };
+  const { parent } = fact.payload;
+  const books = { spent: noUsage, spent_ms: 0, reviews: [], replans: 0, grants: 0, cheaper: false };
+  const base = { mission_id: correlation_id, priority, plan: null, tasks: [], ...times, parent, ...books };
   if (fact.event_type === 'mission_rejected') {
-    const nothing = { name: '', brief: '', traceparent: '', policy: defaultPolicy };
+    const nothing = { name: '', brief: '', traceparent: '', policy: defaultPolicy, roles: [], depth: 0 };
     return { ...base, ...nothing, status: 'rejected', ended_at: timestamp };
   }
-  const { name, brief, policy, tasks, traceparent } = fact.payload;
+  const { name, brief, policy, tasks, traceparent, roles, depth } = fact.payload;
   const deadline_at = timestamp + policy.deadline_ms;
-  const state = { ...base, name, brief, policy, traceparent, deadline_at, status: 'planning' } as const;
-  return tasks.length > 0 ? state : withPlan(state, planningPlan(brief, policy));
+  const about = { name, brief, policy, traceparent, roles, depth };
+  const state = { ...base, ...about, deadline_at, status: 'planning' } as const;
+  const given = tasks.length > 0 || policy.options.planner === 'heuristic';
+  return given ? state : withPlan(state, planningPlan(brief, policy));
 }
 
 function withPlan(state: MissionState, plan: Plan): MissionState {
-  return { ...state, plan, tasks: plan.tasks.map(() => newTask) };
+  // Tasks that were in the plan before keep what has become of them.
+  const before = (id: string) => state.tasks[state.plan?.index.get(id) ?? -1];
+  return { ...state, plan, tasks: plan.tasks.map(({ id }) => before(id) ?? newTask) };
 }
+
+/** What an attempt used up is booked. */
+function settled(state: MissionState, usage: Usage, duration_ms: number): MissionState {
+  return { ...state, spent: addUsage(state.spent, usage), spent_ms: state.spent_ms + duration_ms };
+}
+
+/** A review is over. What was decided on a call goes with its attempt from now on. */
+function answered(
+  state: MissionState,
+  review_id: string,
+  decision: string,
+  comment: string,
+  at: number,
+): MissionState {
+  const review = state.reviews.find((each) => each.review_id === review_id);
+  const reviews = state.reviews.filter((each) => each !== review);
+  const next = { ...state, reviews, updated_at: at };
+  if (review === undefined) return next;
+  if (review.kind === 'budget') {
+    const grants = state.grants + (decision === 'approved' ? 1 : 0);
+    return { ...next, grants, cheaper: state.cheaper || decision === 'cheaper' };
+  }
+  const position = state.plan?.index.get(review.task_id);
+  const task = position === undefined ? undefined : state.tasks[position];
+  if (position === undefined || task === undefined) return next;
+  const { step, arguments_hash } = review;
+  const answer: ReviewAnswer = { review_id, step, arguments_hash, decision, comment: cut(comment, 2_000) };
+  return { ...next, tasks: state.tasks.with(position, { ...task, answers: [...task.answers, answer] }) };
+}
+
+const withoutReviewsOf = (state: MissionState, task_id: string): MissionState =>
+  state.reviews.length === 0
+    ? state
+    : { ...state, reviews: state.reviews.filter((review) => review.task_id !== task_id) };
 
 function timeoutOf({ plan, policy }: MissionState, task_id: string): number {
   return plan?.tasks[plan.index.get(task_id) ?? -1]?.timeout_ms ?? policy.task_timeout_ms;
 }
 
-const ended = (at: number) => ({ ended_at: at, lease_until: 0, timeout_at: 0, retry_at: 0 });
+const freshAttempt = {
+  timeout_at: 0,
+  timeout_left: 0,
+  started_at: 0,
+  journal_partition: -1,
+  journal_offset: -1,
+  expired: 0,
+  answers: [],
+} as const;
+
+const ended = (at: number) => ({
+  ended_at: at,
+  lease_until: 0,
+  timeout_at: 0,
+  timeout_left: 0,
+  retry_at: 0,
+  reserved: null,
+  answers: [],
+});
 
 /** The end of a mission. Tasks that nobody works on are cancelled with it; the others get a fact each. */
 function end(state: MissionState, status: Status, at: number): MissionState {
   const tasks = state.tasks.map((task) =>
     task.status === 'pending' ? { ...task, ...ended(at), status: 'cancelled' as const } : task,
   );
-  return { ...state, status, tasks, ended_at: at, updated_at: at, deadline_at: 0 };
+  return { ...state, status, tasks, reviews: [], ended_at: at, updated_at: at, deadline_at: 0 };
 }
 
 function broken(fact: FactDraft, { correlation_id }: FactEnvelope, why: string): Failure {

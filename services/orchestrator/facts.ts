@@ -15,6 +15,9 @@ export type FactType =
   | 'task_released'
   | 'task_cancelled'
   | 'timer_fired'
+  | 'review_requested'
+  | 'review_completed'
+  | 'safety_violation'
   | 'mission_completed'
   | 'mission_failed'
   | 'mission_cancelled';
@@ -56,6 +59,9 @@ const factTypes: Readonly<Record<FactType, true>> = {
   task_released: true,
   task_cancelled: true,
   timer_fired: true,
+  review_requested: true,
+  review_completed: true,
+  safety_violation: true,
   mission_completed: true,
   mission_failed: true,
   mission_cancelled: true,
@@ -82,6 +88,8 @@ const audience = {
   wave_started: squad,
   wave_completed: squad,
   timer_fired: orchestrator,
+  review_requested: person,
+  review_completed: orchestrator,
 } as const satisfies Partial<Record<FactType, Audience>>;
 
 type OwnFact = keyof typeof audience;

@@ -1,7 +1,13 @@
 import type { Input, ReportInput, TimerKind } from './decide.ts';
 import type { FactEvent } from './facts.ts';
 
-const timers: Readonly<Record<TimerKind, true>> = { lease: true, timeout: true, retry: true, deadline: true };
+const timers: Readonly<Record<TimerKind, true>> = {
+  lease: true,
+  timeout: true,
+  retry: true,
+  deadline: true,
+  review: true,
+};
 const isTimer = (timer: string): timer is TimerKind => Object.hasOwn(timers, timer);
 
 /**
@@ -20,13 +26,21 @@ export function inputBehind(fact: FactEvent): Input | null {
     case 'task_started':
     case 'task_completed':
     case 'task_released':
+    case 'safety_violation':
       return { kind: 'report', event: fact };
     case 'task_attempt_failed':
     case 'task_failed':
       return failureReport(fact);
     case 'timer_fired': {
-      const { timer, task_id, attempt, lease, due_at } = fact.payload;
-      return isTimer(timer) ? { kind: 'timer', timer, task_id, attempt, lease, due_at } : null;
+      const { timer, ...rest } = fact.payload;
+      return isTimer(timer) ? { kind: 'timer', timer, ...rest } : null;
+    }
+    case 'review_requested':
+      // The orchestrator asks about plans and budgets itself: then it only follows.
+      return fact.payload.task_id === '' ? null : { kind: 'report', event: fact };
+    case 'review_completed': {
+      const { review_id, decision, arguments_hash, reviewer, comment } = fact.payload;
+      return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
     }
     case 'plan_created':
     case 'wave_started':

@@ -1,8 +1,10 @@
 import { v5 as uuidFrom } from 'uuid';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { InputRecord } from '#chassis/processor.ts';
+import { noOptions } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
-import type { CancelInput, RefuseInput, SubmitInput } from './decide.ts';
+import type { CancelInput, RefuseInput, ReviewInput, SubmitInput } from './decide.ts';
+import { orchestrator } from './facts.ts';
 import { resolvePolicy } from './policy.ts';
 
 /** Ids become Kafka keys and names of folders. */
@@ -38,19 +40,21 @@ export function readCommand(record: InputRecord): Command {
   return { mission_id, event_id: command.event_id || place, command };
 }
 
-/** The input for `decide`; null for a command that has nothing to decide on. */
+/** The input for `decide`. */
 export function inputOf(
   { mission_id, command }: Command,
   traceparent: string,
   roles: ReadonlySet<string>,
-): SubmitInput | RefuseInput | CancelInput | null {
+): SubmitInput | RefuseInput | CancelInput | ReviewInput {
   switch (command.event_type) {
     case 'mission_submitted':
       return submission(mission_id, command, traceparent, roles);
     case 'mission_cancelled':
       return { kind: 'cancel', reason: command.reason || 'no reason given', by: command.source_agent };
-    case 'review_completed':
-      return null;
+    case 'review_completed': {
+      const { review_id, decision, arguments_hash, source_agent: reviewer, comment } = command;
+      return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
+    }
     default: {
       const unknown: never = command.event_type;
       throw new Failure('invalid_payload', `event_type: found ${String(unknown)}`);
@@ -64,7 +68,7 @@ function submission(
   traceparent: string,
   roles: ReadonlySet<string>,
 ): SubmitInput | RefuseInput {
-  const { name, brief, tasks, priority, limits, on_failure } = command;
+  const { name, brief, tasks, priority, limits, on_failure, parent, depth } = command;
   try {
     for (const [position, task] of tasks.entries()) {
       if (!roles.has(task.role)) {
@@ -76,10 +80,17 @@ function submission(
     if (tasks.length === 0 && brief.trim() === '') {
       throw new Failure('invalid_mission', 'brief: found nothing, expected a brief or tasks');
     }
-    const policy = resolvePolicy(limits, on_failure);
-    return { kind: 'submit', mission_id, name, brief, tasks, policy, priority, traceparent };
+    const given = tasks.length > 0;
+    const options = command.options ?? noOptions;
+    const hierarchy = options.hierarchy || (given ? 'none' : 'tiers');
+    const policy = resolvePolicy(limits, on_failure, { ...options, hierarchy });
+    // A plan that is made later, or anew, is held against the roles that there are now.
+    const planned = !given || on_failure === 'replan' || hierarchy === 'tiers';
+    const usable = planned ? [...roles].filter((role) => role !== orchestrator).sort() : [];
+    const about = { mission_id, name, brief, tasks, policy, priority, traceparent };
+    return { kind: 'submit', ...about, roles: usable, parent, depth };
   } catch (error) {
     const { code, message } = asFailure(error, 'invalid_mission');
-    return { kind: 'refuse', mission_id, priority, code, message };
+    return { kind: 'refuse', mission_id, priority, code, message, parent };
   }
 }

@@ -8,7 +8,15 @@ import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts
 import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
-import { type Decision, decide, type IgnoreReason, type Input, type TimerInput } from './decide.ts';
+import { commandToChild, reportToParent } from './children.ts';
+import {
+  type Decision,
+  decide,
+  type IgnoreReason,
+  type Input,
+  type ReportEvent,
+  type TimerInput,
+} from './decide.ts';
 import type { FactDraft, FactType } from './facts.ts';
 import { inputOf, readCommand } from './intake.ts';
 import { noTail, type SealedFact, seal, type Tail } from './ledger.ts';
@@ -34,6 +42,8 @@ interface Mission {
   /** The wave that started last. */
   readonly wave: number;
 }
+
+type Headers = { readonly headers?: { readonly traceparent: string } };
 
 const missionPrefix = 'mission/';
 const planPrefix = 'plan/';
@@ -107,7 +117,6 @@ export class Missions implements PartitionLogic {
       return 'urgent';
     }
     const input = inputOf(command, record.traceparent ?? '', this.settings.roles);
-    if (input === null) return this.ignore(command.mission_id, 'ReviewUnknown');
     return this.apply(command.mission_id, input, command.event_id, now, out);
   }
 
@@ -118,6 +127,8 @@ export class Missions implements PartitionLogic {
       case 'TaskCompleted':
       case 'TaskAttemptFailed':
       case 'TaskReleased':
+      case 'ReviewRequested':
+      case 'SafetyViolation':
         return this.apply(value.correlation_id, { kind: 'report', event: value }, value.event_id, now, out);
       case 'TaskHeartbeat':
         return this.renew(value, now);
@@ -179,13 +190,31 @@ export class Missions implements PartitionLogic {
     const headers = state.traceparent === '' ? {} : { headers: { traceparent: state.traceparent } };
     for (const { event, bytes } of events) {
       out.send(topics.coordination, { key: state.mission_id, value: bytes, partition, ...headers });
-      if (event.event_type === 'task_assigned' || event.event_type === 'task_cancelled') {
-        const { role, task_id, attempt } = event.payload;
-        // A task that was cancelled before its first assignment is known to no worker.
-        if (attempt === 0) continue;
-        out.send(topics.tasks(role), { key: `${state.mission_id}/${task_id}`, value: bytes, ...headers });
-      }
+      this.report(reportToParent(state, event), headers, out);
+      if (event.event_type !== 'task_assigned' && event.event_type !== 'task_cancelled') continue;
+      const { role, task_id, attempt, kind } = event.payload;
+      // A task that was cancelled before its first assignment is known to no worker.
+      if (attempt === 0) continue;
+      if (kind === 'mission') this.command(commandToChild(state, event), headers, out);
+      else out.send(topics.tasks(role), { key: `${state.mission_id}/${task_id}`, value: bytes, ...headers });
     }
+  }
+
+  /** To a mission within this one: to the partition where it lives. */
+  private command(command: records.MissionCommand, headers: Headers, out: Outbox): void {
+    const { topics, codec, partitions } = this.settings;
+    const key = command.correlation_id;
+    const value = codec.encodeRecord('MissionCommand', command);
+    out.send(topics.missions, { key, value, partition: partitionOf(key, partitions), ...headers });
+  }
+
+  /** To the mission above this one. */
+  private report(report: ReportEvent | null, headers: Headers, out: Outbox): void {
+    if (report === null) return;
+    const { topics, codec, partitions } = this.settings;
+    const key = report.correlation_id;
+    const value = codec.encode(report);
+    out.send(topics.reports, { key, value, partition: partitionOf(key, partitions), ...headers });
   }
 
   private encodeStatus({ state, tail, wave }: Mission): Buffer {
@@ -220,7 +249,7 @@ export class Missions implements PartitionLogic {
     }
   }
 
-  private ignore(id: string, reason: IgnoreReason | 'ReviewUnknown'): Urgency {
+  private ignore(id: string, reason: IgnoreReason): Urgency {
     metrics.ignored.inc({ reason });
     this.settings.log.debug({ mission: id, reason }, 'ignored');
     return 'lazy';

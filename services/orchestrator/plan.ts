@@ -1,6 +1,8 @@
 import { Failure } from '#chassis/failures.ts';
 import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
+import { orchestrator } from './facts.ts';
 import { type Bounds, bounds, limit } from './policy.ts';
+import { subMission } from './sub-mission.ts';
 
 /** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
 export interface Plan {
@@ -18,6 +20,8 @@ export interface Plan {
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** A role is part of a topic's name. */
 const rolePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** How a model is named: the provider, and what the provider calls it. */
+export const modelPattern = /^[a-z][a-z0-9_-]{0,31}\/[^\s]{1,200}$/;
 const mostTasks = 2000;
 const mostNeeds = 20_000;
 /** A plan travels in one record, and a record has at most 256 KiB. */
@@ -28,13 +32,18 @@ const show = (value: unknown) => JSON.stringify(value)?.slice(0, 160);
 
 /**
  * A plan of the tasks that somebody gave: waves derived, defaults of the policy filled in.
+ * With `roles`, a task of any other is refused.
  * Throws Failure `invalid_plan` saying where, what was found and what was expected.
  */
-export function planFrom(given: readonly TaskSpec[], policy: MissionPolicy): Plan {
+export function planFrom(
+  given: readonly TaskSpec[],
+  policy: MissionPolicy,
+  roles: readonly string[] = [],
+): Plan {
   checkSize(given);
   const index = new Map<string, number>();
   given.forEach((task, position) => {
-    checkNames(task, position);
+    checkNames(task, position, roles);
     const first = index.get(task.id);
     if (first !== undefined) {
       throw invalid(
@@ -53,15 +62,16 @@ export function planFrom(given: readonly TaskSpec[], policy: MissionPolicy): Pla
         if (typeof value === 'string') throw invalid(`tasks[${position}].${field} of ${task.id}`, value);
         return value;
       };
+      // The orchestrator executes nothing: what is given to it is a mission of its own.
+      const kind = task.kind === '' && task.role === orchestrator ? 'mission' : task.kind;
+      checkKind(task, kind, position);
+      const longest = kind === 'mission' ? bounds.task_timeout_ms.most : policy.task_timeout_ms;
       return {
-        id: task.id,
-        role: task.role,
-        description: task.description,
-        needs: task.needs,
+        ...task,
+        kind,
         wave: waves[position] ?? 0,
-        timeout_ms: take('timeout_ms', policy.task_timeout_ms, bounds.task_timeout_ms),
+        timeout_ms: take('timeout_ms', longest, bounds.task_timeout_ms),
         max_attempts: take('max_attempts', policy.max_attempts, bounds.max_attempts),
-        script: task.script,
       };
     }),
   );
@@ -93,7 +103,9 @@ function checkSize(tasks: readonly TaskSpec[]): void {
   let characters = 0;
   for (const task of tasks) {
     needs += task.needs.length;
-    characters += task.id.length + task.role.length + task.description.length;
+    characters += task.id.length + task.role.length + task.description.length + task.mission.length;
+    characters += task.compensation?.description.length ?? 0;
+    for (const call of task.compensation?.script?.calls ?? []) characters += call.arguments.length;
     for (const need of task.needs) characters += need.length;
     if (task.script !== null) {
       characters += task.script.answer.length;
@@ -107,7 +119,24 @@ function checkSize(tasks: readonly TaskSpec[]): void {
   }
 }
 
-function checkNames(task: TaskSpec, position: number): void {
+function checkKind(task: TaskSpec, kind: string, position: number): void {
+  const where = `tasks[${position}] of ${task.id}`;
+  if (kind !== '' && kind !== 'mission') throw invalid(`${where}.kind`, `found ${show(kind)}, expected none`);
+  if ((kind === 'mission') !== (task.role === orchestrator)) {
+    throw invalid(
+      where,
+      `found kind ${show(kind)} with role ${task.role}, expected role ${orchestrator} for a mission`,
+    );
+  }
+  if (kind === 'mission') subMission(task);
+  else if (task.mission !== '')
+    throw invalid(`${where}.mission`, `found one, expected the role ${orchestrator}`);
+  if (task.model !== '' && !modelPattern.test(task.model)) {
+    throw invalid(`${where}.model`, `found ${show(task.model)}, expected provider/name`);
+  }
+}
+
+function checkNames(task: TaskSpec, position: number, roles: readonly string[]): void {
   if (!idPattern.test(task.id)) {
     const expected = 'expected 1 to 128 letters, digits, dots, dashes or underscores';
     throw invalid(
@@ -117,6 +146,10 @@ function checkNames(task: TaskSpec, position: number): void {
   }
   if (!rolePattern.test(task.role)) {
     const expected = 'expected the name of a role, like cert_agent';
+    throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+  if (roles.length > 0 && task.role !== orchestrator && !roles.includes(task.role)) {
+    const expected = `expected one of ${roles.join(', ')}`;
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
   }
 }

@@ -2,18 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '#chassis/failures.ts';
-import { planInResult, planningPlan } from './planning.ts';
+import { planFrom } from './plan.ts';
+import { planningPlan, tasksInResult } from './planning.ts';
 import { defaultPolicy } from './policy.ts';
 
+const planInResult = (result: string) => planFrom(tasksInResult(result), defaultPolicy);
+
 const refuses = (result: string, message: RegExp) =>
-  assert.throws(() => planInResult(result, defaultPolicy), { code: 'invalid_plan', message });
+  assert.throws(() => planInResult(result), { code: 'invalid_plan', message });
 const planOf = (task: object) => JSON.stringify({ tasks: [task] });
 const ok = { id: 'a', role: 'r' };
 
 describe('planning', () => {
   it('says where a result is not a plan', () => {
     refuses('Here is the plan: {}', /^the plan is not one JSON document: /);
-    refuses(`{"tasks": "${'x'.repeat(8200)}`, /it may have been cut at 8 KiB$/);
     refuses('[]', /^the plan: found \[\], expected an object/);
     refuses('{}', /^tasks: found undefined, expected a list/);
     refuses('{"tasks":[]}', /^tasks: found 0, expected from 1/);
@@ -29,7 +31,7 @@ describe('planning', () => {
       planOf({ ...ok, script: { calls: [{ tool: 't', allow_failure: 1 }] } }),
       /allow_failure: found 1/,
     );
-    refuses(planOf({ ...ok, id: 'plan' }), /^tasks\[0\].id: found "plan", expected another id/);
+    refuses(planOf({ ...ok, id: 'plan' }), /^tasks\[0\].id: found plan, expected another id/);
   });
 
   it('takes a plan, with what it left out filled in', () => {
@@ -40,7 +42,7 @@ describe('planning', () => {
         { ...ok, id: 'b', needs: ['a'] },
       ],
     });
-    const { tasks } = planInResult(result, defaultPolicy);
+    const { tasks } = planInResult(result);
     assert.deepEqual(
       tasks.map(({ id, wave, needs, script }) => ({ id, wave, needs, script })),
       [
@@ -64,7 +66,7 @@ describe('planning', () => {
         ),
         (result) => {
           try {
-            assert.ok(planInResult(result, defaultPolicy).tasks.length > 0);
+            assert.ok(planInResult(result).tasks.length > 0);
           } catch (error) {
             assert.ok(error instanceof Failure, String(error));
           }
@@ -78,7 +80,7 @@ describe('planning', () => {
     assert.equal(tasks.length, 1);
     const [task] = tasks;
     assert.deepEqual([task?.id, task?.role, task?.wave], ['plan', 'orchestrator', 0]);
-    assert.match(task?.description ?? '', /^Deploy the platform\n\nAnswer with the plan/);
+    assert.deepEqual([task?.kind, task?.description], ['plan', 'Deploy the platform']);
     assert.deepEqual(waves, [[0]]);
     assert.throws(() => planningPlan(' ', defaultPolicy), { code: 'invalid_mission' });
     assert.throws(() => planningPlan('x'.repeat(64_001), defaultPolicy), { code: 'invalid_mission' });

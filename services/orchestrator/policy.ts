@@ -1,5 +1,7 @@
 import { Failure } from '#chassis/failures.ts';
-import type { MissionLimits, MissionPolicy } from '#schemas/types.gen.ts';
+import { noOptions } from '#schemas/mission-command.ts';
+import type { MissionLimits, MissionOptions, MissionPolicy } from '#schemas/types.gen.ts';
+import { resolveOptions } from './options.ts';
 
 const second = 1000;
 const minute = 60 * second;
@@ -15,7 +17,11 @@ export const defaultPolicy: MissionPolicy = {
   retry_initial_ms: second,
   retry_max_ms: 30 * second,
   on_failure: 'fail_fast',
+  options: { ...noOptions, planner: 'auto', hierarchy: 'none', on_exhausted: 'stop', max_replans: 2 },
 };
+
+/** Missions above one, so that missions that make missions come to an end. */
+export const deepestMission = 5;
 
 export interface Bounds {
   readonly least: number;
@@ -32,7 +38,7 @@ export const bounds = {
   max_attempts: { least: 1, most: 20, unit: 'attempts' },
 } as const satisfies Record<keyof MissionLimits, Bounds>;
 
-const onFailure = ['fail_fast', 'continue'];
+const onFailure = ['fail_fast', 'continue', 'replan'];
 
 /** `found` if it is within `bounds`, `fallback` if it is 0; else the reason why it is neither. */
 export function limit(found: number, fallback: number, { least, most, unit }: Bounds): number | string {
@@ -45,14 +51,18 @@ export function limit(found: number, fallback: number, { least, most, unit }: Bo
  * The policy of a mission: each limit that is 0 takes its default.
  * Throws Failure `invalid_mission` naming the field, what was found and what was expected.
  */
-export function resolvePolicy(limits: MissionLimits, on_failure: string): MissionPolicy {
+export function resolvePolicy(
+  limits: MissionLimits,
+  on_failure: string,
+  options: MissionOptions = defaultPolicy.options,
+): MissionPolicy {
   const take = (field: keyof MissionLimits): number => {
     const value = limit(limits[field], defaultPolicy[field], bounds[field]);
     if (typeof value === 'string') throw new Failure('invalid_mission', `limits.${field}: ${value}`);
     return value;
   };
   if (!onFailure.includes(on_failure)) {
-    const message = `on_failure: found ${JSON.stringify(on_failure)}, expected ${onFailure.join(' or ')}`;
+    const message = `on_failure: found ${JSON.stringify(on_failure)}, expected one of ${onFailure.join(', ')}`;
     throw new Failure('invalid_mission', message);
   }
   return {
@@ -64,6 +74,7 @@ export function resolvePolicy(limits: MissionLimits, on_failure: string): Missio
     retry_initial_ms: defaultPolicy.retry_initial_ms,
     retry_max_ms: defaultPolicy.retry_max_ms,
     on_failure,
+    options: resolveOptions(options),
   };
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import type { MissionPolicy, PayloadOf, TaskSpec } from '#schemas/types.gen.ts';
+import { taskSpec } from '#schemas/task-spec.ts';
+import type { MissionPolicy, PayloadOf, TaskSpec, Usage } from '#schemas/types.gen.ts';
+import { noUsage } from '#schemas/usage.ts';
 import {
   type Decision,
   decide,
@@ -7,6 +9,7 @@ import {
   type Input,
   type ReportEvent,
   type ReportType,
+  type ReviewInput,
   type SubmitInput,
   type TimerInput,
 } from './decide.ts';
@@ -26,13 +29,13 @@ export const policy: MissionPolicy = { ...defaultPolicy, lease_ms: 10_000, task_
 
 /** A task of a plan, as a person gives it. The role `a_role` does the task `a`. */
 export function task(id: string, needs: readonly string[] = [], more: Partial<TaskSpec> = {}): TaskSpec {
-  const defaults = { description: '', wave: 0, timeout_ms: 0, max_attempts: 0, script: null };
-  return { id, role: `${id}_role`, needs, ...defaults, ...more };
+  return taskSpec({ id, role: `${id}_role`, needs, ...more });
 }
 
 export function submit(tasks: readonly TaskSpec[], more: Partial<SubmitInput> = {}): SubmitInput {
   const about = { mission_id: missionId, name: 'a mission', brief: 'do it', traceparent: '' };
-  return { kind: 'submit', ...about, tasks, policy, priority: 'normal', ...more };
+  const alone = { roles: [], parent: null, depth: 0 };
+  return { kind: 'submit', ...about, tasks, policy, priority: 'normal', ...alone, ...more };
 }
 
 /** Reports: `completed('a')` says that attempt 1 under lease 1 of task `a` has completed. */
@@ -60,33 +63,73 @@ function report<T extends ReportType>(event_type: T, task_id: string, which: Whi
   return { kind: 'report', event: event as unknown as ReportEvent };
 }
 
-const usage = {
-  input_tokens: 0,
-  output_tokens: 0,
-  cache_read_tokens: 0,
-  cache_write_tokens: 0,
-  cost_usd: null,
-};
+/** What an attempt used up, as far as a scenario does not say. */
+const usage = noUsage;
 
 export const started = (id: string, which: Which = {}) =>
   report('task_started', id, which, { journal_partition: 2, journal_offset: 40 });
-export const completed = (id: string, which: Which = {}, result = `${id} is done`) =>
-  report('task_completed', id, which, { result, steps: 1, journal_hash: 'ab', duration_ms: 5, usage });
-export const attemptFailed = (id: string, code: string, which: Which = {}) =>
+export const completed = (
+  id: string,
+  which: Which = {},
+  result = `${id} is done`,
+  used: Partial<Usage> = {},
+) =>
+  report('task_completed', id, which, {
+    result,
+    steps: 1,
+    journal_hash: 'ab',
+    duration_ms: 5,
+    usage: { ...usage, ...used },
+  });
+export const attemptFailed = (id: string, code: string, which: Which = {}, used: Partial<Usage> = {}) =>
   report('task_attempt_failed', id, which, {
     code,
     message: 'it broke',
     steps: 1,
     journal_hash: 'ab',
     retry_at: 0,
+    usage: { ...usage, ...used },
+    duration_ms: 5,
   });
 export const released = (id: string, which: Which = {}) =>
   report('task_released', id, which, { reason: 'draining' });
 
+/** The agent asks a person about its next call. */
+export const asked = (id: string, more: Partial<PayloadOf<'review_requested'>> = {}, which: Which = {}) =>
+  report('review_requested', id, which, {
+    review_id: `${missionId}/${id}/1/2`,
+    kind: 'tool_call',
+    reason: 'the policy says so',
+    tool: 'execute_terminal_command',
+    arguments: '{}',
+    arguments_hash: 'ff',
+    expires_at: 0,
+    step: 2,
+    ...more,
+  });
+export const answer = (review_id: string, decision: string, arguments_hash = 'ff'): ReviewInput => ({
+  kind: 'review',
+  review_id,
+  decision,
+  arguments_hash,
+  reviewer: 'ann',
+  comment: '',
+});
+export const violated = (id: string, which: Which = {}) =>
+  report('safety_violation', id, which, {
+    rule: 'no_remote_shell',
+    where: 'tool_arguments',
+    reason: 'it pipes a download into a shell',
+    steps: 2,
+    journal_hash: 'ab',
+    usage,
+    duration_ms: 5,
+  });
+
 export function timer(kind: TimerInput['timer'], due_at: number, id = '', which: Which = {}): TimerInput {
   const none = id === '' ? 0 : 1;
   const { attempt = none, lease = none } = which;
-  return { kind: 'timer', timer: kind, task_id: id, attempt, lease, due_at };
+  return { kind: 'timer', timer: kind, task_id: id, attempt, lease, due_at, review_id: '' };
 }
 
 /** The fact that an accepted report becomes, with what the orchestrator changes in its payload. */
@@ -102,8 +145,10 @@ export function fact<T extends FactType>(
 }
 
 /** What the report of an attempt becomes when there is none after it. */
+const used = { usage, duration_ms: 5 };
+
 export function failed(id: string, code: string, { attempt = 1, lease = 1 }: Which = {}): FactDraft {
-  const failure = { agent: 'agent-1', code, message: 'it broke', steps: 1, journal_hash: 'ab' };
+  const failure = { agent: 'agent-1', code, message: 'it broke', steps: 1, journal_hash: 'ab', ...used };
   const payload = { task_id: id, attempt, lease, ...failure };
   return { event_type: 'task_failed', source_agent: `${id}_role`, target_agent: 'orchestrator', payload };
 }
@@ -126,21 +171,28 @@ export function assigned(
     lease_ms: policy.lease_ms,
     journal_partition: -1,
     journal_offset: -1,
+    kind: '',
+    model: '',
+    cheaper: false,
+    budget: null,
+    roles: [],
+    answers: [],
+    mission: '',
     ...change,
   });
 }
 
 /** What an assignment says of the tasks that this one needs. */
 export const done = (...ids: string[]) =>
-  ids.map((id) => ({ task_id: id, role: `${id}_role`, result: `${id} is done` }));
+  ids.map((id) => ({ task_id: id, role: `${id}_role`, status: 'completed', result: `${id} is done` }));
 
 export function cancelled(id: string, reason: string, which: Which = {}): DraftOf<'task_cancelled'> {
   const { attempt = 1, lease = 1 } = which;
-  return told('task_cancelled', `${id}_role`, { task_id: id, role: `${id}_role`, attempt, lease, reason });
+  const what = { task_id: id, role: `${id}_role`, attempt, lease, reason, kind: '' };
+  return told('task_cancelled', `${id}_role`, what);
 }
 
-export const fired = ({ timer, task_id, attempt, lease, due_at }: TimerInput) =>
-  own('timer_fired', { timer, task_id, attempt, lease, due_at });
+export const fired = ({ kind: _, ...payload }: TimerInput) => own('timer_fired', payload);
 
 export const envelope = (timestamp = start) =>
   ({ correlation_id: missionId, priority: 'normal', timestamp }) as const;

@@ -9,6 +9,8 @@ export type TaskStatus =
   /** Given to its role; no agent has claimed it yet. */
   | 'assigned'
   | 'running'
+  /** A person has to decide before the attempt goes on; no agent works on it. */
+  | 'parked'
   /** An attempt failed; the next one waits for its time. */
   | 'waiting'
   | 'completed'
@@ -38,12 +40,29 @@ export interface MissionState {
   readonly updated_at: number;
   readonly ended_at: number;
   readonly deadline_at: number;
+  /** Roles that a plan may use; empty: not restricted. */
+  readonly roles: readonly string[];
+  /** The task that this mission is, of another mission. */
+  readonly parent: records.ParentTask | null;
+  /** Missions above this one. */
+  readonly depth: number;
+  /** By attempts that have ended. */
+  readonly spent: records.Usage;
+  readonly spent_ms: number;
+  readonly reviews: readonly records.PendingReview[];
+  /** How often the planner was asked again. */
+  readonly replans: number;
+  /** Budgets of the same size that people have added. */
+  readonly grants: number;
+  /** Money has run short: tasks go to the cheaper models of their roles. */
+  readonly cheaper: boolean;
 }
 
 const taskStatuses: Readonly<Record<TaskStatus, true>> = {
   pending: true,
   assigned: true,
   running: true,
+  parked: true,
   waiting: true,
   completed: true,
   failed: true,
@@ -66,6 +85,11 @@ export function taskHasEnded({ status }: TaskState): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
+/** The plan that a mission without tasks begins with, or is given anew, is being made. */
+export function isPlanning({ plan, tasks }: Pick<MissionState, 'plan' | 'tasks'>): boolean {
+  return tasks.some((task, position) => plan?.tasks[position]?.kind === 'plan' && !taskHasEnded(task));
+}
+
 /** Whether the task counts against the mission's `max_in_flight`. */
 export function inFlight({ status }: TaskState): boolean {
   return status === 'assigned' || status === 'running';
@@ -86,6 +110,10 @@ export const newTask: TaskState = {
   message: '',
   journal_partition: -1,
   journal_offset: -1,
+  expired: 0,
+  timeout_left: 0,
+  reserved: null,
+  answers: [],
 };
 
 /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { taskSpec } from '#schemas/task-spec.ts';
 import type { DraftTask } from './draft-task.ts';
 import { planFrom } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
@@ -15,9 +16,9 @@ const workers = (count: number, more: Partial<DraftTask> = {}): DraftTask[] =>
 const above = (tasks: readonly DraftTask[]) => tasks.filter(({ kind }) => kind === 'synthesis');
 const planOf = (tasks: readonly DraftTask[]) =>
   planFrom(
-    tasks.map(({ id, role, description, needs, timeout_ms = 0 }) => ({
-      ...{ id, role, description, needs, wave: 0, timeout_ms, max_attempts: 0, script: null },
-    })),
+    tasks.map(({ id, role, description, needs, timeout_ms = 0 }) =>
+      taskSpec({ id, role, description, needs, timeout_ms }),
+    ),
     defaultPolicy,
   );
 

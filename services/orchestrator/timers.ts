@@ -19,19 +19,21 @@ export function nextDue(state: MissionState): number | null {
  */
 export function dueTimers(state: MissionState, now: number): TimerInput[] {
   const due: TimerInput[] = [];
-  eachTimer(state, (timer, due_at, position) => {
+  eachTimer(state, (timer, due_at, position, review_id) => {
     if (due_at > now) return;
     const task_id = state.plan?.tasks[position]?.id ?? '';
     const { attempt, lease } = state.tasks[position] ?? { attempt: 0, lease: 0 };
-    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at });
+    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at, review_id });
   });
   // They are visited in the order of the plan, and the sort is stable.
   return due.sort((a, b) => a.due_at - b.due_at);
 }
 
 /** A deterministic event_id for a timer that fires: the `causation_id` of the facts that follow from it. */
-export function timerId(mission_id: string, { timer, task_id, attempt, lease, due_at }: TimerInput): string {
-  return [mission_id, 'timer', timer, task_id, attempt, lease, due_at].join(':');
+export function timerId(mission_id: string, of: TimerInput): string {
+  const { timer, task_id, attempt, lease, due_at, review_id } = of;
+  const which = timer === 'review' ? [review_id] : [task_id, attempt, lease];
+  return [mission_id, 'timer', timer, ...which, due_at].join(':');
 }
 
 /**
@@ -59,18 +61,22 @@ export function renewLease(
 
 function eachTimer(
   state: MissionState,
-  visit: (timer: TimerKind, due_at: number, position: number) => void,
+  visit: (timer: TimerKind, due_at: number, position: number, review_id: string) => void,
 ): void {
   if (missionHasEnded(state)) return;
-  visit('deadline', state.deadline_at, ofMission);
+  visit('deadline', state.deadline_at, ofMission, '');
+  for (const { review_id, task_id, expires_at } of state.reviews) {
+    if (expires_at > 0) visit('review', expires_at, state.plan?.index.get(task_id) ?? ofMission, review_id);
+  }
   state.tasks.forEach((task, position) => {
-    eachTimerOf(task, (timer, due_at) => visit(timer, due_at, position));
+    eachTimerOf(task, (timer, due_at) => visit(timer, due_at, position, ''));
   });
 }
 
 function eachTimerOf(task: TaskState, visit: (timer: TimerKind, due_at: number) => void): void {
   // An assigned task has no lease yet: it may wait in its topic for an agent as long as the mission's deadline lets it.
-  if (task.status === 'running') visit('lease', task.lease_until);
+  // Nor has a mission of its own, which no agent holds.
+  if (task.status === 'running' && task.lease_until > 0) visit('lease', task.lease_until);
   if (inFlight(task) && task.timeout_at > 0) visit('timeout', task.timeout_at);
   if (task.status === 'waiting') visit('retry', task.retry_at);
 }

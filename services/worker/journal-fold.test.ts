@@ -55,6 +55,7 @@ test('what an older lease writes after the marker of a newer one does not count'
     call_id: 'call_1',
     tool: 'no_such_tool',
     effect: 'none',
+    review_id: '',
   });
   assert.equal(folded.nextStep, 2);
 });

@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import { type ChainTail, emptyChain, hashChain } from '#schemas/codec.ts';
-import type { PayloadOf } from '#schemas/types.gen.ts';
+import type { Amounts, PayloadOf } from '#schemas/types.gen.ts';
 import type { StepEvent } from './journal.ts';
 import type { Effect } from './tools/tool.ts';
 
@@ -16,13 +16,20 @@ export type Outcome =
 
 /** A call that was begun and whose outcome is not in the journal. */
 export type Unfinished =
-  | { readonly kind: 'model'; readonly step: number }
+  | {
+      readonly kind: 'model';
+      readonly step: number;
+      /** The most that it can have used up, where that is limited. */
+      readonly most: Amounts | null;
+    }
   | {
       readonly kind: 'tool';
       readonly step: number;
       readonly call_id: string;
       readonly tool: string;
       readonly effect: Effect;
+      /** The approval under which it was begun; empty: none. */
+      readonly review_id: string;
     };
 
 /** What earlier leases of an attempt have done. */
@@ -32,6 +39,8 @@ export interface Recorded {
   /** The first step without an outcome. */
   readonly nextStep: number;
   readonly unfinished: Unfinished | null;
+  /** Calls of models that were begun, and whose end nobody has heard of: the most that each can have used up. */
+  readonly lost: readonly Amounts[];
   readonly tail: ChainTail;
 }
 
@@ -39,6 +48,7 @@ export const nothingRecorded: Recorded = {
   outcomes: new Map(),
   nextStep: 1,
   unfinished: null,
+  lost: [],
   tail: emptyChain,
 };
 
@@ -54,6 +64,7 @@ export function foldJournal(
   task: { mission_id: string; task_id: string; attempt: number; lease: number },
 ): Recorded {
   const outcomes = new Map<number, Outcome>();
+  const lost: Amounts[] = [];
   const hashes: string[] = [];
   let unfinished: Unfinished | null = null;
   let oldestLease = 0;
@@ -88,11 +99,13 @@ export function foldJournal(
 
     switch (event.event_type) {
       case 'model_call_started':
-        unfinished = { kind: 'model', step: event.payload.step };
+        // An intent after an intent: the lease that wrote the first one died before the outcome.
+        if (unfinished?.kind === 'model' && unfinished.most !== null) lost.push(unfinished.most);
+        unfinished = { kind: 'model', step: event.payload.step, most: event.payload.most };
         break;
       case 'tool_call_started': {
-        const { step, call_id, tool, effect } = event.payload;
-        unfinished = { kind: 'tool', step, call_id, tool, effect: knownEffect(effect) };
+        const { step, call_id, tool, effect, review_id } = event.payload;
+        unfinished = { kind: 'tool', step, call_id, tool, effect: knownEffect(effect), review_id };
         break;
       }
       case 'model_call_ended':
@@ -107,7 +120,8 @@ export function foldJournal(
         event satisfies never;
     }
   }
-  return { outcomes, nextStep: outcomes.size + 1, unfinished, tail };
+  if (unfinished?.kind === 'model' && unfinished.most !== null) lost.push(unfinished.most);
+  return { outcomes, nextStep: outcomes.size + 1, unfinished, lost, tail };
 }
 
 /** An effect that this version does not know is treated as the one that must not be repeated. */

@@ -5,8 +5,10 @@
  */
 import { catalog } from '#schemas/catalog.ts';
 import { type Codec, createCodec } from '#schemas/codec.ts';
-import type { Script } from '#schemas/types.gen.ts';
-import { Agent } from './agent.ts';
+import type { Amounts, NeedResult, ReviewAnswer, Script } from '#schemas/types.gen.ts';
+import { Agent, untraced } from './agent.ts';
+import type { AnswerSpec } from './answer-spec.ts';
+import { type Guardrails, openGuardrails } from './guardrails.ts';
 import {
   Journal,
   type JournalOwner,
@@ -74,7 +76,11 @@ export interface Rehearsal {
   readonly maxSteps?: number;
   readonly signal?: AbortSignal;
   readonly guard?: () => void;
-  readonly needs?: readonly { task_id: string; role: string; result: string }[];
+  readonly needs?: readonly NeedResult[];
+  readonly budget?: Amounts;
+  readonly answers?: readonly ReviewAnswer[];
+  readonly answer?: AnswerSpec;
+  readonly guardrails?: Partial<Guardrails>;
 }
 
 /** Runs the attempt to its end under a lease; with a lease above 1 it is a resume of what the log holds. */
@@ -94,7 +100,18 @@ export async function rehearse(
   }
   const journal = new Journal(owner, { codec, sink: rehearsal.log, now: () => 0, tail: recorded.tail });
   const agent = new Agent({
-    task: { ...owner, description: 'Do it.', needs: rehearsal.needs ?? [] },
+    task: {
+      ...owner,
+      description: 'Do it.',
+      needs: rehearsal.needs ?? [],
+      budget: rehearsal.budget ?? null,
+      answers: rehearsal.answers ?? [],
+    },
+    settings: { temperature: null, maxOutputTokens: 8_192 },
+    answer: rehearsal.answer ?? null,
+    guardrails: { ...openGuardrails, ...rehearsal.guardrails },
+    tracer: untraced,
+    now: () => 0,
     prompt: { text: 'You are cert_agent.', version: '1', hash: '1' },
     model: rehearsal.model ?? scriptedModel(rehearsal.script),
     toolbox: rehearsal.toolbox ?? toolboxOf(toolNames),

@@ -5,7 +5,9 @@ type ReportType =
   | 'task_completed'
   | 'task_attempt_failed'
   | 'task_released'
-  | 'task_heartbeat';
+  | 'task_heartbeat'
+  | 'review_requested'
+  | 'safety_violation';
 
 /** What the assignment and the worker's name already say. */
 type Known = 'task_id' | 'attempt' | 'lease' | 'agent';
@@ -14,7 +16,9 @@ type Draft<T extends ReportType> = T extends ReportType
   : never;
 
 export type Report = Draft<ReportType>;
-export type EndReport = Draft<'task_completed' | 'task_attempt_failed' | 'task_released'>;
+export type EndReport = Draft<
+  'task_completed' | 'task_attempt_failed' | 'task_released' | 'review_requested' | 'safety_violation'
+>;
 
 /**
  * The event of a report. Its id follows from what it reports, so that one which is sent twice is recognised; `mark`

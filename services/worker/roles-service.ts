@@ -1,3 +1,4 @@
+import { scrub } from '#chassis/log.ts';
 import { metrics } from '#chassis/metrics.ts';
 import { transactionalIds } from '#chassis/service.ts';
 import type { Service, ServiceContext } from '#chassis/service-context.ts';
@@ -32,6 +33,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
     topics,
     workspaces: config.RAVENHELM_WORKSPACES,
     clock,
+    scrub,
     log,
   };
   const hosted = await Promise.all([...roles.values()].map((role) => hostRole(context, parts, places, role)));

@@ -5,11 +5,14 @@ import type { Publisher } from '#chassis/publisher.ts';
 import type { Role } from '#roles/load.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
-import { Agent } from './agent.ts';
+import { noUsage } from '#schemas/usage.ts';
+import { Agent, untraced } from './agent.ts';
+import { openGuardrails, Violated } from './guardrails.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
+import { Parked } from './parked.ts';
 import { type EndReport, reportEvent } from './report.ts';
 import { toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
@@ -44,6 +47,8 @@ export interface WorkerParts {
   /** The directory that holds a workspace for each mission. */
   readonly workspaces: string;
   readonly clock: WorkerClock;
+  /** Takes secrets out of what is reported. */
+  readonly scrub: (text: string) => string;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -96,9 +101,14 @@ export async function runTask(
     const recorded = await recordedSteps(claim, owner, parts, signal);
     journal = openJournal(owner, claim.journalPartition, recorded, parts);
     agent = new Agent({
-      task: { ...owner, description: payload.description, needs: payload.needs },
+      task: { ...owner, ...payload },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
       model: chooseModel(payload.script, role),
+      settings: { temperature: null, maxOutputTokens: 8_192 },
+      answer: null,
+      guardrails: openGuardrails,
+      tracer: untraced,
+      now: () => parts.clock.now(),
       toolbox: toolboxOf(role.tools),
       maxSteps: role.limits.max_steps,
       journal,
@@ -112,13 +122,7 @@ export async function runTask(
     await journal.flush(signal);
     return {
       event_type: 'task_completed',
-      payload: {
-        result,
-        steps: agent.steps,
-        journal_hash: journal.durable.hash,
-        duration_ms: Math.round(parts.clock.monotonic() - began),
-        usage: agent.usage,
-      },
+      payload: { result, ...endOf(agent, journal, parts.clock.monotonic() - began) },
     };
   } catch (error) {
     // What stopped the task counts, not what went wrong because it was stopped.
@@ -127,31 +131,50 @@ export async function runTask(
       if (cause.why !== 'drained') return null;
       return { event_type: 'task_released', payload: { reason: 'the worker is shutting down' } };
     }
-    const { code, message } = asFailure(cause);
     const task = {
       mission: owner.mission_id,
       task: owner.task_id,
       attempt: owner.attempt,
       lease: owner.lease,
     };
+    // The steps that led here should be there for whoever asks why; the report does not depend on them.
+    const durable = await flushed(journal);
+    if (cause instanceof Parked && durable === null) {
+      return { event_type: 'review_requested', payload: cause.question };
+    }
+    const why = cause instanceof Parked ? durable : cause;
+    const end = endOf(agent, journal, parts.clock.monotonic() - began);
+    if (why instanceof Violated) {
+      parts.log.warn({ ...task, ...why.violation }, 'a safety rule refused it');
+      return { event_type: 'safety_violation', payload: { ...why.violation, ...end } };
+    }
+    const { code, message } = asFailure(why);
     if (code === 'lease_lost') {
       parts.log.warn({ ...task, reason: message }, 'lease lost: the task is left to its next owner');
       return null;
     }
     if (code === 'internal_error')
-      parts.log.error({ ...task, err: cause }, 'a task ran into an unexpected error');
-    // The steps that led here should be there for whoever asks why; the report does not depend on them.
-    await journal?.flush(AbortSignal.timeout(LAST_FLUSH_MS)).catch(() => {});
-    return {
-      event_type: 'task_attempt_failed',
-      payload: {
-        code,
-        message: message.slice(0, 2_000),
-        steps: agent?.steps ?? 0,
-        journal_hash: journal?.durable.hash ?? '',
-        retry_at: 0,
-      },
-    };
+      parts.log.error({ ...task, err: why }, 'a task ran into an unexpected error');
+    const said = parts.scrub(message).slice(0, 2_000);
+    return { event_type: 'task_attempt_failed', payload: { code, message: said, retry_at: 0, ...end } };
+  }
+}
+
+/** What every end of an attempt says: how far it came and what it used up. */
+const endOf = (agent: Agent | null, journal: Journal | null, durationMs: number) => ({
+  steps: agent?.steps ?? 0,
+  journal_hash: journal?.durable.hash ?? '',
+  usage: agent?.usage ?? noUsage,
+  duration_ms: Math.round(durationMs),
+});
+
+/** Null when all is durable; else why it is not. */
+async function flushed(journal: Journal | null): Promise<unknown> {
+  try {
+    await journal?.flush(AbortSignal.timeout(LAST_FLUSH_MS));
+    return null;
+  } catch (error) {
+    return error;
   }
 }
 

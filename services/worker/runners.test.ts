@@ -51,6 +51,7 @@ function worker(answers: (topic: string) => Promise<void> = () => Promise.resolv
           .map(({ record }) => decodeStep(codec, record.value as Buffer)),
       );
     },
+    scrub: (text) => text,
     log: {
       info() {},
       warn() {},
@@ -79,6 +80,13 @@ function claim(script: Script | null, changes: Partial<Claim['assignment']['payl
     lease_ms: 10_000,
     journal_partition: -1,
     journal_offset: -1,
+    kind: '',
+    model: '',
+    cheaper: false,
+    budget: null,
+    roles: [],
+    answers: [],
+    mission: '',
     ...changes,
   };
   return {

@@ -1,0 +1,82 @@
+import { Failure } from '#chassis/failures.ts';
+import { ask, release } from './assigning.ts';
+import { cancelTask, stop } from './ending.ts';
+import { own } from './facts.ts';
+import { heuristicPlan, tiered } from './made-plans.ts';
+import { type Plan, planFrom } from './plan.ts';
+import { tasksInResult } from './planning.ts';
+import { idsOf, named, names, positionsOf } from './positions.ts';
+import { canReplan, replanned, replanning } from './replanning.ts';
+import type { Turn } from './turn.ts';
+
+/** How a mission gets its plan, and another one. */
+
+/** A plan takes the place of the planning; its first tasks are assigned, unless a person has to approve it. */
+export function adoptPlan(
+  turn: Turn,
+  plan: Plan,
+  made_by: 'mission' | 'orchestrator' | 'heuristic',
+  notes: readonly string[] = [],
+): void {
+  const { tasks, waves } = tiered(turn.state, plan);
+  turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by, notes }));
+  const { mission_id, policy, replans } = turn.state;
+  if (policy.options.plan_only) {
+    const about = { tasks: tasks.length, attempts: 0, duration_ms: turn.now - turn.state.created_at };
+    const result = `a plan of ${tasks.length} tasks`;
+    turn.add(own('mission_completed', { ...about, result, missing: [], usage: turn.state.spent }));
+    return;
+  }
+  if (policy.options.review === 'plan') {
+    ask(turn, { kind: 'plan', review_id: `${mission_id}/plan/${replans}`, reason: `${tasks.length} tasks` });
+    return;
+  }
+  release(turn);
+}
+
+/** The plan that needs no model takes the place of the planning. */
+export function planFromHeuristics(turn: Turn, notes: readonly string[]): void {
+  try {
+    const made = heuristicPlan(turn.state);
+    adoptPlan(turn, made.plan, 'heuristic', [...notes, ...made.notes]);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    stop(turn, 'invalid_plan', error.message);
+  }
+}
+
+export function takePlan(turn: Turn, result: string): void {
+  const { state } = turn;
+  let plan: Plan;
+  try {
+    const given = tasksInResult(result);
+    plan = state.replans === 0 ? planFrom(given, state.policy, state.roles) : replanned(state, given);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    stop(turn, 'invalid_plan', error.message);
+    return;
+  }
+  // Something failed while the planner thought: it has to know.
+  const late = positionsOf(state, 'failed').some((failed) => named(state, failed).kind !== 'plan');
+  if (state.replans > 0 && late) {
+    if (canReplan(state)) askForAnotherPlan(turn);
+    else
+      stop(
+        turn,
+        'task_failed',
+        `failed during replanning: ${names(idsOf(state, positionsOf(state, 'failed')))}`,
+      );
+    return;
+  }
+  adoptPlan(turn, plan, 'orchestrator');
+}
+
+/** What has not begun is cancelled, what runs goes on, what is done stays done; the planner is asked about the rest. */
+export function askForAnotherPlan(turn: Turn): void {
+  for (const position of positionsOf(turn.state, 'pending')) {
+    cancelTask(turn, position, 'the mission is planned anew');
+  }
+  const { tasks, waves } = replanning(turn.state);
+  turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by: 'replanning', notes: [] }));
+  release(turn);
+}

@@ -1,0 +1,104 @@
+import type { FailureCode } from '#chassis/failures.ts';
+import { cut } from './cut.ts';
+import { own, told } from './facts.ts';
+import type { Plan } from './plan.ts';
+import { idsOf, named, names, positionsOf } from './positions.ts';
+import { inFlight, type MissionState, taskHasEnded } from './state.ts';
+import type { Turn } from './turn.ts';
+
+/** How tasks are cancelled, and missions end. Statuses are looked at, never counted. */
+
+/** The most bytes of a mission's result, or of why it failed. */
+const mostResult = 8 * 1024;
+
+/** Cancels all that needs the failed task, directly or not; returns the positions. */
+export function cancelDependents(turn: Turn, failed: number): number[] {
+  const { plan } = turn.state;
+  const cancelled: number[] = [];
+  const reached = [failed];
+  for (let at = reached.shift(); at !== undefined; at = reached.shift()) {
+    for (const position of plan?.dependents[at] ?? []) {
+      const task = turn.state.tasks[position];
+      if (task === undefined || taskHasEnded(task) || plan?.tasks[position]?.partial === true) continue;
+      cancelTask(turn, position, `it needs ${named(turn.state, at).id}, which did not complete`);
+      cancelled.push(position);
+      reached.push(position);
+    }
+  }
+  return cancelled;
+}
+
+/** Cancels the tasks that were given to somebody. Those that were not are cancelled by the mission's end alone. */
+export function cancelTasks(turn: Turn, reason: string): void {
+  turn.state.tasks.forEach((task, position) => {
+    if (inFlight(task) || task.status === 'waiting' || task.status === 'parked')
+      cancelTask(turn, position, reason);
+  });
+}
+
+export function cancelTask(turn: Turn, position: number, reason: string): void {
+  const { id, role, attempt, lease, kind } = named(turn.state, position);
+  turn.add(told('task_cancelled', role, { task_id: id, role, attempt, lease, reason, kind }));
+}
+
+/** Fails the mission before all its tasks have ended. */
+export function stop(turn: Turn, code: FailureCode, message: string): void {
+  cancelTasks(turn, cut(message, mostResult));
+  fail(turn, code, message);
+}
+
+function fail(turn: Turn, code: FailureCode, message: string): void {
+  const { state, now } = turn;
+  const failed_tasks = idsOf(state, positionsOf(state, 'failed'));
+  const completed = positionsOf(state, 'completed').length;
+  const duration_ms = now - state.created_at;
+  const why = { code, message: cut(message, mostResult) };
+  turn.add(own('mission_failed', { ...why, failed_tasks, completed, duration_ms, usage: turn.state.spent }));
+}
+
+/**
+ * Whether all that needs the task makes do without it, directly or not: a synthesis names what is missing, so the
+ * failure of what it summarizes is not the failure of the mission.
+ */
+export function isTolerated(
+  plan: Plan | null,
+  position: number,
+  known = new Map<number, boolean>(),
+): boolean {
+  const before = known.get(position);
+  if (before !== undefined) return before;
+  const dependents = plan?.dependents[position] ?? [];
+  const without = (dependent: number) =>
+    plan?.tasks[dependent]?.partial === true || isTolerated(plan, dependent, known);
+  const tolerated = dependents.length > 0 && dependents.every(without);
+  known.set(position, tolerated);
+  return tolerated;
+}
+
+/** All tasks have ended. */
+export function finish(turn: Turn): void {
+  const { state, now } = turn;
+  const fatal = (status: string) => positionsOf(state, status).filter((at) => !isTolerated(state.plan, at));
+  const failed = idsOf(state, fatal('failed'));
+  const notDone = idsOf(state, fatal('cancelled'));
+  if (failed.length > 0 || notDone.length > 0) {
+    const rest = notDone.length > 0 ? `; not done, as they need what failed: ${names(notDone)}` : '';
+    fail(turn, 'task_failed', `failed: ${names(failed)}${rest}`);
+    return;
+  }
+  const missing = idsOf(state, [...positionsOf(state, 'failed'), ...positionsOf(state, 'cancelled')]);
+  const attempts = state.tasks.reduce((sum, task) => sum + task.attempt, 0);
+  const duration_ms = now - state.created_at;
+  const result = missionResult(state);
+  const about = { tasks: state.tasks.length, attempts, duration_ms, result };
+  turn.add(own('mission_completed', { ...about, missing, usage: state.spent }));
+}
+
+/** The results of the tasks that no other task needs. */
+function missionResult(state: MissionState): string {
+  const last = state.tasks.flatMap((_, position) =>
+    state.plan?.dependents[position]?.length === 0 ? [named(state, position)] : [],
+  );
+  const lines = last.filter(({ result }) => result !== '').map(({ id, result }) => `${id}: ${result}`);
+  return cut(last.length === 1 ? (last[0]?.result ?? '') : lines.join('\n'), mostResult);
+}

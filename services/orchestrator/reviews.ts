@@ -1,0 +1,36 @@
+import type { FailureCode } from '#chassis/failures.ts';
+import type { PendingReview } from '#schemas/types.gen.ts';
+
+/** What a decision on a review leads to. */
+export type Consequence =
+  /** The attempt that was parked goes on; what was decided goes with it. */
+  | { readonly then: 'resume'; readonly task_id: string }
+  | { readonly then: 'release' }
+  | { readonly then: 'stop'; readonly code: FailureCode; readonly message: string };
+
+/**
+ * The decisions that each kind of review takes:
+ * - `tool_call`: approved (make the call) or rejected (tell the model no),
+ * - `reconcile`, for a call that may have happened: approved (make it again), happened (count it as done) or rejected,
+ * - `plan`: approved or rejected,
+ * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected.
+ * `expired` is what the timer decides.
+ */
+export const decisions: Readonly<Record<string, readonly string[]>> = {
+  tool_call: ['approved', 'rejected'],
+  reconcile: ['approved', 'happened', 'rejected'],
+  plan: ['approved', 'rejected'],
+  budget: ['approved', 'cheaper', 'rejected'],
+};
+
+/** Null: this kind of review does not take the decision. */
+export function reviewed({ kind, task_id }: PendingReview, decision: string): Consequence | null {
+  const expired = decision === 'expired';
+  if (!expired && decisions[kind]?.includes(decision) !== true) return null;
+  if (task_id !== '') return { then: 'resume', task_id };
+  if (expired) return { then: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
+  if (decision !== 'rejected') return { then: 'release' };
+  return kind === 'plan'
+    ? { then: 'stop', code: 'plan_rejected', message: 'the plan was rejected' }
+    : { then: 'stop', code: 'budget_exhausted', message: 'no more was granted' };
+}
