@@ -223,7 +223,7 @@ function unanswered(turn: Turn, timer: TimerInput): Decision {
 }
 
 function follow(turn: Turn, consequence: NonNullable<ReturnType<typeof reviewed>>, why: string): void {
-  switch (consequence.then) {
+  switch (consequence.next) {
     case 'resume':
       resume(turn, turn.state.plan?.index.get(consequence.task_id) ?? -1);
       break;

@@ -45,10 +45,7 @@ export function tiered(state: MissionState, plan: Plan): Plan {
   );
 }
 
-const specOf = ({
-  kind: _,
-  partial = false,
-  timeout_ms = 0,
-  compensation = null,
-  ...task
-}: DraftTask): TaskSpec => taskSpec({ ...task, partial, timeout_ms, compensation });
+const specOf = (task: DraftTask): TaskSpec => {
+  const { id, role, description, needs, partial = false, timeout_ms = 0, compensation = null } = task;
+  return taskSpec({ id, role, description, needs, partial, timeout_ms, compensation });
+};

@@ -4,9 +4,9 @@ import type { PendingReview } from '#schemas/types.gen.ts';
 /** What a decision on a review leads to. */
 export type Consequence =
   /** The attempt that was parked goes on; what was decided goes with it. */
-  | { readonly then: 'resume'; readonly task_id: string }
-  | { readonly then: 'release' }
-  | { readonly then: 'stop'; readonly code: FailureCode; readonly message: string };
+  | { readonly next: 'resume'; readonly task_id: string }
+  | { readonly next: 'release' }
+  | { readonly next: 'stop'; readonly code: FailureCode; readonly message: string };
 
 /**
  * The decisions that each kind of review takes:
@@ -27,10 +27,10 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
 export function reviewed({ kind, task_id }: PendingReview, decision: string): Consequence | null {
   const expired = decision === 'expired';
   if (!expired && decisions[kind]?.includes(decision) !== true) return null;
-  if (task_id !== '') return { then: 'resume', task_id };
-  if (expired) return { then: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
-  if (decision !== 'rejected') return { then: 'release' };
+  if (task_id !== '') return { next: 'resume', task_id };
+  if (expired) return { next: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
+  if (decision !== 'rejected') return { next: 'release' };
   return kind === 'plan'
-    ? { then: 'stop', code: 'plan_rejected', message: 'the plan was rejected' }
-    : { then: 'stop', code: 'budget_exhausted', message: 'no more was granted' };
+    ? { next: 'stop', code: 'plan_rejected', message: 'the plan was rejected' }
+    : { next: 'stop', code: 'budget_exhausted', message: 'no more was granted' };
 }

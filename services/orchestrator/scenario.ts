@@ -192,7 +192,8 @@ export function cancelled(id: string, reason: string, which: Which = {}): DraftO
   return told('task_cancelled', `${id}_role`, what);
 }
 
-export const fired = ({ kind: _, ...payload }: TimerInput) => own('timer_fired', payload);
+export const fired = ({ timer, task_id, attempt, lease, due_at, review_id }: TimerInput) =>
+  own('timer_fired', { timer, task_id, attempt, lease, due_at, review_id });
 
 export const envelope = (timestamp = start) =>
   ({ correlation_id: missionId, priority: 'normal', timestamp }) as const;
