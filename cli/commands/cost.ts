@@ -31,6 +31,12 @@ export async function cost(
     throw new Failure('invalid_arguments', 'found neither a mission nor --by, expected one of them, or both');
   }
   const by = wanted ?? 'task';
+  if (given === undefined && by === 'task') {
+    throw new Failure(
+      'invalid_arguments',
+      '--by task: found no mission, expected one: its tasks are its own',
+    );
+  }
   const filter: SpentFilter = {
     ...(given === undefined ? {} : { mission: checkedMissionId(given) }),
     ...(since === undefined ? {} : { since: sinceTime(since, Date.now()) }),

@@ -82,8 +82,7 @@ export function openSdk({ resource, large, complain }: SdkSettings) {
           kind: kinds[draft.kind ?? 'internal'],
           attributes: draft.attributes,
           links: (draft.links ?? []).map((place) => ({ context: contextOf(place) })),
-          // As a Date: a number before the start of this process would be taken for a monotonic time.
-          ...(draft.startedAt === undefined ? {} : { startTime: new Date(draft.startedAt) }),
+          ...(draft.startedAt === undefined ? {} : { startTime: draft.startedAt }),
         },
         parent === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent),
       );
@@ -110,7 +109,7 @@ export function openSdk({ resource, large, complain }: SdkSettings) {
           span.setAttribute('error.type', code);
           span.setStatus({ code: SpanStatusCode.ERROR, message: code });
         },
-        end: (at) => span.end(at === undefined ? undefined : new Date(at)),
+        end: (at) => span.end(at),
       };
     },
     /** Sends what waits and lets go of the collector. */

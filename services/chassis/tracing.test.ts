@@ -152,11 +152,21 @@ describe('tracing', () => {
     const collector = await startCollector(t);
     const tracing = await start(t, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
     const ids = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) };
-    addSpan(() => ({ name: 'old', attributes: {}, parent: null, ids, startedAt: 1000, endedAt: 5000 }));
+    addSpan(() => ({
+      name: 'old',
+      attributes: {},
+      parent: null,
+      ids,
+      startedAt: 1_700_000_001_000,
+      endedAt: 1_700_000_005_000,
+    }));
     await tracing.stop(2000);
     const { traceId, spanId, startTimeUnixNano, endTimeUnixNano } = collector.one('old');
     assert.deepEqual([traceId, spanId], [ids.traceId, ids.spanId]);
-    assert.deepEqual([startTimeUnixNano, endTimeUnixNano], [1_000_000_000n, 5_000_000_000n]);
+    assert.deepEqual(
+      [startTimeUnixNano, endTimeUnixNano],
+      [1_700_000_001n * 10n ** 9n, 1_700_000_005n * 10n ** 9n],
+    );
   });
 
   it('samples as the caller has, and a root as the sampler says, alike in every service', async (t) => {

@@ -11,6 +11,7 @@ import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from 
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
 import { type EndReport, reportEvent } from './report.ts';
+import { tracedModel } from './spans.ts';
 import { toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
 
@@ -98,7 +99,7 @@ export async function runTask(
     agent = new Agent({
       task: { ...owner, description: payload.description, needs: payload.needs },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
-      model: chooseModel(payload.script, role),
+      model: tracedModel(chooseModel(payload.script, role)),
       toolbox: toolboxOf(role.tools),
       maxSteps: role.limits.max_steps,
       journal,

@@ -117,9 +117,10 @@ export function traceModelCall(
 
 /** A model whose calls are spans. Calls that a resume takes from the journal never reach a model, and so are none. */
 export function tracedModel(model: Model): Model {
-  const { provider, model: name } = model;
+  const { provider, model: name, paid, finite, capabilities, price } = model;
+  const about = { provider, model: name, paid, finite, capabilities, price };
   return {
-    ...model,
+    ...about,
     call: (request, signal, onText) =>
       traceModelCall({ provider, model: name, request }, () => model.call(request, signal, onText)),
   };
