@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
 import { Failure } from '#chassis/failures.ts';
+import { newMissionTraceparent } from '#chassis/mission-trace.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
 import type { Connection } from './connection.ts';
@@ -31,18 +31,14 @@ export interface Submitted {
   readonly offset: number;
 }
 
-/** Puts a command onto the missions topic, with a trace of its own; resolves when the broker has it. */
+/** Puts a command onto the missions topic; a new mission is the root of its trace. Resolves when the broker has it. */
 export async function sendCommand(connection: Connection, command: MissionCommand): Promise<Submitted> {
   const [codec, publisher] = await Promise.all([connection.codec(), connection.publisher()]);
   const value = codec.encodeRecord('MissionCommand', command);
   const topic = connection.topics.missions;
   const key = command.correlation_id;
-  const [landed] = await publisher.send(topic, [{ key, value, headers: { traceparent: newTrace() } }]);
+  const headers = { traceparent: newMissionTraceparent(key) };
+  const [landed] = await publisher.send(topic, [{ key, value, headers }]);
   if (landed === undefined) throw new Failure('broker_unavailable', `${topic} gave no place for the command`);
   return { mission_id: key, topic, partition: landed.partition, offset: landed.baseOffset };
-}
-
-/** A W3C `traceparent` of a new, sampled trace. */
-export function newTrace(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
 }

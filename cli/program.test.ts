@@ -78,6 +78,18 @@ describe('ravenhelm', { concurrency: 2 }, () => {
     assert.match(stderr, /^error services_not_running: .*\n {2}`ravenhelm up`/);
   });
 
+  it('says what `cost` expects before it asks for a database', async () => {
+    const [neither, other, when] = await Promise.all([
+      ravenhelm('cost'),
+      ravenhelm('cost', '--by', 'colour'),
+      ravenhelm('cost', '--by', 'day', '--since', 'yesterday'),
+    ]);
+    assert.deepEqual([neither.code, other.code, when.code], [2, 2, 2]);
+    assert.match(neither.stderr, /found neither a mission nor --by/);
+    assert.match(other.stderr, /Allowed choices are task, role, model, day/);
+    assert.match(when.stderr, /--since: found "yesterday", expected 90m/);
+  });
+
   it('has a task topic for each role of RAVENHELM_ROLES, and for no other', async () => {
     const { stdout } = await ravenhelmWith({ RAVENHELM_ROLES: loneRole() }, 'topics', '--json');
     const topics = JSON.parse(stdout) as { name: string }[];

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -98,6 +98,13 @@ export function commands(wrap: Wrap): Command {
     .option('--mission <id>', 'only of this mission')
     .option('--role <role>', 'only of this role')
     .option('--status <status>', 'only pending, assigned, running, waiting, completed, failed or cancelled');
+  add(
+    'cost [mission]',
+    'what model calls have cost: of a mission by task, or of all by role, model or day (UTC)',
+    async (io, mission, options) => (await import('./commands/cost.ts')).cost(io, mission, options),
+  )
+    .addOption(new Option('--by <what>', 'add up by this').choices(['task', 'role', 'model', 'day']))
+    .option('--since <when>', 'only calls since 90m, 24h or 7d ago, or since a date or time');
   add('agents', 'agents and services, and when they were last heard of', async (io) =>
     (await import('./commands/missions.ts')).agents(io),
   );

@@ -9,6 +9,7 @@ import { type FollowedBatch, type Follower, startFollower } from '#chassis/follo
 import type { MissionState } from '#orchestrator/state.ts';
 import { type Database, openDatabase } from '#projector/database.ts';
 import { type TableHash, tableHashes } from '#projector/hashes.ts';
+import { migrate } from '#projector/migrate.ts';
 import { Projection, projectedTopics } from '#projector/projection.ts';
 import { openQueries } from '#projector/queries.ts';
 import { compareWithLive, rebuild } from '#projector/rebuild.ts';
@@ -474,6 +475,80 @@ test('agents, journals and dead letters', { timeout: 60_000 }, async (t) => {
   }
 });
 
+test('what model calls have cost, whoever made them and however often', { timeout: 60_000 }, async (t) => {
+  const space = await openSpace(t);
+  const { codec, publisher, topics } = space.context;
+  const { database, schema } = space;
+  const day = 86_400_000;
+  const records = [
+    // A failed attempt has been paid for.
+    ...calls({ attempt: 1, step: 1, cost_usd: 0.1 }),
+    ...calls({ attempt: 1, step: 2, cost_usd: 0.000_000_007, ok: false }),
+    ...calls({ attempt: 2, step: 1, cost_usd: 0.2 }),
+    // Killed in the air, and made again by a resume. The first lease does not know that it is over, and pays.
+    ...calls({ attempt: 2, step: 3, cost_usd: 0.3 }).slice(0, 1),
+    resumed({ lease: 2, step: 0, sequence: 0 }, 2),
+    ...calls({ attempt: 2, step: 3, lease: 2, cost_usd: 0.3 }),
+    ...calls({ attempt: 2, step: 3, cost_usd: 0.4 }).slice(1),
+    ...calls({ attempt: 2, step: 4, lease: 2, cost_usd: null, model: 'unheard' }),
+    ...calls({ attempt: 2, step: 5, lease: 2, cost_usd: 0.5, at: envelope('').timestamp + day }),
+    ...calls({ task: 'u', attempt: 1, step: 1, cost_usd: 1, role: 'role_1' }),
+    // Nobody has heard how it ended.
+    ...calls({ task: 'u', attempt: 1, step: 3, cost_usd: 1, role: 'role_1' }).slice(0, 1),
+  ];
+  // A lost answer wrote the last of them twice.
+  for (const event of [...records, ...records.slice(-1)]) {
+    await publisher.send(topics.steps, [{ key: 'm', value: codec.encode(event) }]);
+  }
+  const projector = await startHere(space);
+  await until(async () => (await count(space, 'model_calls')) === 9, 'the model calls');
+  assert.equal(await count(space, 'steps'), 8);
+  const queries = openQueries(database, schema);
+  const spent = async (...how: Parameters<typeof queries.spentBy>) =>
+    (await queries.spentBy(...how)).map((each) => [each.name, each.calls, each.unpriced, each.cost_nanos]);
+  assert.deepEqual(await spent('task', { mission: 'm' }), [
+    ['t', 7, 1, 1_500_000_007],
+    ['u', 2, 1, 1_000_000_000],
+  ]);
+  assert.deepEqual(await spent('role'), [
+    ['role_0', 7, 1, 1_500_000_007],
+    ['role_1', 2, 1, 1_000_000_000],
+  ]);
+  assert.deepEqual(await spent('model'), [
+    ['anthropic/x', 8, 1, 2_500_000_007],
+    ['anthropic/unheard', 1, 1, 0],
+  ]);
+  assert.deepEqual(await spent('day'), [
+    ['2026-09-21', 8, 2, 2_000_000_007],
+    ['2026-09-22', 1, 0, 500_000_000],
+  ]);
+  const since = new Date(envelope('').timestamp + day);
+  assert.deepEqual(await spent('day', { since }), [['2026-09-22', 1, 0, 500_000_000]]);
+  assert.deepEqual(await spent('task', { mission: 'nobody' }), []);
+  const [tokens] = await queries.spentBy('role', { since });
+  assert.deepEqual(
+    [tokens?.input_tokens, tokens?.output_tokens, tokens?.cache_read_tokens, tokens?.cache_write_tokens],
+    [10, 4, 2, 1],
+  );
+
+  await projector.stop();
+  const hashes = await hashesOf(space);
+  const { kafka, admin, log } = space.context;
+  const settings = { kafka, admin, codec, topics, log, prefix: space.prefix, url };
+  await rebuild({ ...settings, signal: AbortSignal.timeout(30_000) });
+  assert.deepEqual(await hashesOf(space), hashes);
+
+  // Tables of a version that had no costs get them from their steps: all but the call that was made again.
+  const own = (name: string) => `${quoted(schema)}.${name}`;
+  await database.query(`drop table ${own('model_calls')}, ${own('reviews')}, ${own('mission_budgets')}`);
+  await database.query(`delete from ${own('migrations')} where name > '0002'`);
+  await migrate(url, schema);
+  assert.deepEqual(await spent('task', { mission: 'm' }), [
+    ['t', 6, 1, 1_100_000_007],
+    ['u', 2, 1, 1_000_000_000],
+  ]);
+});
+
 test('an outage of the database is waited out, in the group', { timeout: 90_000 }, async (t) => {
   const space = await openSpace(t);
   const missions = sampleLedger(space.context.codec, 40, seed);
@@ -562,8 +637,51 @@ function toolEnded(call: Call, output: string): EventOf<'tool_call_ended'> {
   };
 }
 
-function resumed(call: Call): EventOf<'journal_resumed'> {
-  return { ...envelope('journal_resumed'), event_type: 'journal_resumed', payload: place(call) };
+function resumed(call: Call, attempt = 1): EventOf<'journal_resumed'> {
+  const payload = { ...place(call), attempt };
+  return { ...envelope('journal_resumed'), event_type: 'journal_resumed', payload };
+}
+
+interface ModelCall {
+  readonly attempt: number;
+  readonly step: number;
+  readonly cost_usd: number | null;
+  readonly lease?: number;
+  readonly task?: string;
+  readonly role?: string;
+  readonly model?: string;
+  readonly ok?: boolean;
+  readonly at?: number;
+}
+
+/** The intent and the outcome of a model call. */
+function calls({ attempt, step, cost_usd, lease = 1, task = 't', role = 'role_0', ...more }: ModelCall) {
+  const { model = 'x', ok = true, at = envelope('').timestamp } = more;
+  const about = {
+    task_id: task,
+    attempt,
+    lease,
+    step,
+    agent: `agent-${lease}`,
+    provider: 'anthropic',
+    model,
+  };
+  const made = { ...envelope('call', at), source_agent: role };
+  const begun: EventOf<'model_call_started'> = {
+    ...{ ...made, sequence: 2 * step - 1, event_type: 'model_call_started' },
+    payload: {
+      ...{ ...about, request_hash: '', prompt_version: '', tools_hash: '' },
+      ...{ temperature: null, answer: '', most: null },
+    },
+  };
+  const used = { input_tokens: 10, output_tokens: 4, cache_read_tokens: 2, cache_write_tokens: 1 };
+  const usage = { ...used, cost_usd, calls: 1 };
+  const answer = { text: '', tool_calls: [], stop_reason: 'end', code: '', message: '', usage };
+  const ended: EventOf<'model_call_ended'> = {
+    ...{ ...made, sequence: 2 * step, event_type: 'model_call_ended' },
+    payload: { ...about, ok, ...answer, duration_ms: 3 },
+  };
+  return [begun, ended] as const;
 }
 
 /** A way to the database that can be cut. */

@@ -7,11 +7,13 @@ import { asFailure, Failure } from './failures.ts';
 import { type HealthServer, startHealthServer } from './health.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { connectKafka, type KafkaSettings, silenceKafkajsWarnings } from './kafka.ts';
-import { type Logger, openLog } from './log.ts';
+import { type Logger, openLog, scrub } from './log.ts';
 import { openPublisher } from './publisher.ts';
 import type { Service, ServiceContext } from './service-context.ts';
+import { startTracing } from './tracing.ts';
 
 const startDeadlineMs = 60_000;
+const lastSpansMs = 2000;
 
 /**
  * Runs a service until it is told to stop: the whole of what every `main.ts` has to say. Exits 0 after a drained
@@ -74,6 +76,7 @@ async function assemble(
   start: (context: ServiceContext) => Promise<Service>,
 ): Promise<{ stop(deadlineMs: number): Promise<void> }> {
   const context = await openContext(name, config, log, crash);
+  const tracing = await startTracing({ service: name, agent: context.agent, scrub, log });
   const service = await start(context);
   const health: HealthServer = await startHealthServer({
     host: config.HEALTH_HOST,
@@ -89,6 +92,7 @@ async function assemble(
       await context.publisher.close(2000);
       await context.admin.disconnect();
       await health.close();
+      await tracing.stop(lastSpansMs);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { MissionPolicy } from '#schemas/types.gen.ts';
+import { type SpentBy, type SpentFilter, spentBy } from './costs.ts';
 import type { Database } from './database.ts';
 import type { AttemptRow, MissionRow, TaskRow, TimelineRow } from './rows.ts';
 import { quoted } from './schema-name.ts';
@@ -183,6 +184,11 @@ export function openQueries(database: Database, schema: string) {
           order by task_id, attempt, step`,
         [mission, task ?? null],
       );
+    },
+
+    /** What model calls have cost; see `costs.ts`. */
+    spentBy(by: SpentBy, filter: SpentFilter = {}) {
+      return spentBy(database, schema, by, filter);
     },
 
     /** Records that were passed over. */

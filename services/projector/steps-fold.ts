@@ -4,6 +4,7 @@ import type { Event, EventOf, Usage } from '#schemas/types.gen.ts';
 import { type Changes, keyOf } from './changes.ts';
 import type { Client } from './database.ts';
 import { decoded, type Fold, type FoldedBatch, nothingToRemember, putError } from './fold.ts';
+import { modelCallRow } from './model-calls.ts';
 import { instant } from './rows.ts';
 import { quoted } from './schema-name.ts';
 
@@ -83,7 +84,7 @@ interface Resumed {
 
 /**
  * Folds the journals of tasks into one row for each call. As for whoever resumes a task, the marker of a resume ends
- * all older leases: what they write after it does not count.
+ * all older leases: what they write after it does not count, but for what it has cost.
  */
 export class StepsFold implements Fold {
   private readonly codec: Codec;
@@ -104,6 +105,11 @@ export class StepsFold implements Fold {
     );
     for (const { offset, event } of events) {
       const { task_id, attempt, lease } = event.payload;
+      const call = modelCallRow(event);
+      if (call !== null) {
+        const { mission_id, task_id, attempt, lease, step } = call;
+        changes.put('model_calls', keyOf(mission_id, task_id, attempt, lease, step), call);
+      }
       const journal = keyOf(event.correlation_id, task_id, attempt);
       const oldest = resumed.get(journal) ?? 0;
       if (lease < oldest) continue;

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { mergeRows, type TableName, tableNames, tables, toJson } from './tables.ts';
 
 test('the tables are those of the migrations, column by column', () => {
-  const sql = readFileSync(new URL('./migrations/0001_tables.sql', import.meta.url), 'utf8');
+  const folder = new URL('./migrations/', import.meta.url);
+  const files = readdirSync(folder).toSorted();
+  const sql = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n');
   const created = new Map(
     [...sql.matchAll(/create table (\w+) \(\n(.*?)\n\);/gs)].map(([, name, body]) => [
       name,
@@ -81,6 +83,7 @@ test('rows of a batch may be merged before they meet those of the table', () => 
     );
   };
   fc.assert(fc.property(journal, fc.nat(), check('steps')));
+  fc.assert(fc.property(journal, fc.nat(), check('model_calls')));
   fc.assert(fc.property(sayings, fc.nat(), check('attempts')));
   fc.assert(fc.property(sayings, fc.nat(), check('missions')));
 });

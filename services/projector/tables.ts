@@ -73,6 +73,34 @@ const step = {
   ...usage,
 };
 
+const modelCall = {
+  role: text,
+  provider: text,
+  model: text,
+  status: text,
+  at: time,
+  input_tokens: bigint,
+  output_tokens: bigint,
+  cache_read_tokens: bigint,
+  cache_write_tokens: bigint,
+  cost_nanos: bigint,
+};
+
+const review = {
+  task_id: text,
+  kind: text,
+  reason: text,
+  tool: text,
+  arguments: text,
+  arguments_hash: text,
+  status: text,
+  reviewer: text,
+  comment: text,
+  requested_at: time,
+  expires_at: time,
+  completed_at: time,
+};
+
 /** Every table that records become rows of; `migrations/` creates them. */
 export const tables = {
   missions: {
@@ -175,9 +203,45 @@ export const tables = {
     merge: lasting(step),
     ahead: ['lease', 'sequence'],
   },
+  model_calls: {
+    key: ['mission_id', 'task_id', 'attempt', 'lease', 'step'],
+    columns: {
+      mission_id: text,
+      task_id: text,
+      attempt: int,
+      lease: int,
+      step: int,
+      sequence: bigint,
+      ...modelCall,
+    },
+    merge: lasting(modelCall),
+    ahead: ['lease', 'sequence'],
+  },
   resumed_journals: {
     key: ['mission_id', 'task_id', 'attempt'],
     columns: { mission_id: text, task_id: text, attempt: int, lease: int },
+  },
+  reviews: {
+    key: ['mission_id', 'review_id'],
+    columns: { mission_id: text, review_id: text, ...review },
+    merge: lasting(review),
+  },
+  mission_budgets: {
+    key: ['mission_id'],
+    columns: {
+      mission_id: text,
+      at_limit: text,
+      max_tokens: bigint,
+      max_cost_nanos: bigint,
+      max_calls: bigint,
+      reserved_tokens: bigint,
+      reserved_cost_nanos: bigint,
+      reserved_calls: bigint,
+      spent_tokens: bigint,
+      spent_cost_nanos: bigint,
+      spent_calls: bigint,
+      updated_at: time,
+    },
   },
   agents: {
     key: ['agent'],

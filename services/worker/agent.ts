@@ -37,18 +37,6 @@ export interface AgentTask {
   readonly answers: readonly ReviewAnswer[];
 }
 
-/** Watches steps; what it gives back of `run` is what the step gave. */
-export interface StepTracer {
-  model<T>(
-    about: { model: Model; step: number; temperature: number | null },
-    run: () => Promise<T>,
-  ): Promise<T>;
-  tool<T>(about: { call: ToolCall; step: number }, run: () => Promise<T>): Promise<T>;
-}
-
-/** Nobody watches. */
-export const untraced: StepTracer = { model: (_, run) => run(), tool: (_, run) => run() };
-
 export interface AgentParts {
   readonly task: AgentTask;
   readonly prompt: { readonly text: string; readonly version: string; readonly hash: string };
@@ -64,7 +52,6 @@ export interface AgentParts {
   /** What earlier leases of this attempt have done. */
   readonly recorded: Recorded;
   readonly workspace: Workspace;
-  readonly tracer: StepTracer;
   /** Aborted when the task must stop, whatever for. */
   readonly signal: AbortSignal;
   /** Throws `lease_lost` when the lease is too old to begin an effect under it. */
@@ -184,17 +171,7 @@ export class Agent {
   }
 
   async #makeCall(step: number): Promise<ModelAnswer> {
-    const {
-      model,
-      settings,
-      journal,
-      prompt,
-      toolbox,
-      guardrails,
-      answer: spec,
-      signal,
-      tracer,
-    } = this.#parts;
+    const { model, settings, journal, prompt, toolbox, guardrails, answer: spec, signal } = this.#parts;
     const { turns } = this.#conversation;
     this.#mayGoOn();
     const refused = guardrails.checkRequest(prompt.text, turns);
@@ -237,7 +214,7 @@ export class Agent {
     };
     let raw: ModelAnswer;
     try {
-      raw = await tracer.model({ model, step, temperature }, () => model.call(request, signal));
+      raw = await model.call(request, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const { code, message } = asFailure(error, 'model_failed');

@@ -6,7 +6,7 @@
 import { catalog } from '#schemas/catalog.ts';
 import { type Codec, createCodec } from '#schemas/codec.ts';
 import type { Amounts, NeedResult, ReviewAnswer, Script } from '#schemas/types.gen.ts';
-import { Agent, untraced } from './agent.ts';
+import { Agent } from './agent.ts';
 import type { AnswerSpec } from './answer-spec.ts';
 import { type Guardrails, openGuardrails } from './guardrails.ts';
 import {
@@ -110,7 +110,6 @@ export async function rehearse(
     settings: { temperature: null, maxOutputTokens: 8_192 },
     answer: rehearsal.answer ?? null,
     guardrails: { ...openGuardrails, ...rehearsal.guardrails },
-    tracer: untraced,
     now: () => 0,
     prompt: { text: 'You are cert_agent.', version: '1', hash: '1' },
     model: rehearsal.model ?? scriptedModel(rehearsal.script),

@@ -6,7 +6,7 @@ import type { Role } from '#roles/load.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
-import { Agent, untraced } from './agent.ts';
+import { Agent } from './agent.ts';
 import { openGuardrails, Violated } from './guardrails.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
@@ -14,6 +14,7 @@ import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
 import { Parked } from './parked.ts';
 import { type EndReport, reportEvent } from './report.ts';
+import { tracedModel } from './spans.ts';
 import { toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
 
@@ -103,11 +104,10 @@ export async function runTask(
     agent = new Agent({
       task: { ...owner, ...payload },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
-      model: chooseModel(payload.script, role),
+      model: tracedModel(chooseModel(payload.script, role)),
       settings: { temperature: null, maxOutputTokens: 8_192 },
       answer: null,
       guardrails: openGuardrails,
-      tracer: untraced,
       now: () => parts.clock.now(),
       toolbox: toolboxOf(role.tools),
       maxSteps: role.limits.max_steps,

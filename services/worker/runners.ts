@@ -5,6 +5,7 @@ import { unlessAborted } from './journal.ts';
 import { instant, Lease, lostAt } from './lease.ts';
 import { reportEvent } from './report.ts';
 import { type Claim, claimKey, encodeReport, runTask, Stopped, type WorkerParts } from './run-task.ts';
+import { traceTask } from './spans.ts';
 
 /** How often leases are looked at; the shortest lease is 1 s. */
 const TICK_MS = 100;
@@ -110,7 +111,9 @@ export class Runners {
       run.work.abort(new Failure('timeout', `the attempt took longer than its timeout of ${timeout_ms} ms`));
     const timer = setTimeout(late, Math.min(Math.max(0, timeout_ms - passed), LONGEST_TIMER_MS));
     try {
-      const report = await runTask(run.claim, this.#parts, { lease: run.lease, signal: run.work.signal });
+      const control = { lease: run.lease, signal: run.work.signal };
+      const traced = { ...run.claim, agent: this.#parts.agent };
+      const report = await traceTask(traced, () => runTask(run.claim, this.#parts, control));
       clearTimeout(timer);
       if (report !== null) await this.#publish(run, encodeReport(run.claim, report, this.#parts));
     } catch (error) {

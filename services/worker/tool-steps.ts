@@ -4,6 +4,7 @@ import type { ToolCall } from '#schemas/types.gen.ts';
 import type { AgentParts } from './agent.ts';
 import type { ToolTurn } from './models/model.ts';
 import { callReview, decided, Parked, reconciled, reconcileReview } from './parked.ts';
+import { traceToolCall } from './spans.ts';
 import type { Effect, PreparedCall, ToolResult } from './tools/tool.ts';
 
 /** The most bytes of one tool's output; a record of the log may have 256 KiB. */
@@ -89,7 +90,7 @@ export class ToolSteps {
   }
 
   async #make(step: number, call: ToolCall, prepared: Prepared, review_id: string): Promise<ToolTurn> {
-    const { journal, workspace, signal, remaining, guardrails, tracer } = this.#parts;
+    const { journal, workspace, signal, remaining, guardrails } = this.#parts;
     this.#mayGoOn();
     const effect: Effect = prepared.ok ? prepared.call.effect : 'none';
     const named = { step, call_id: call.id, tool: call.tool };
@@ -117,7 +118,7 @@ export class ToolSteps {
     const context = { workspace, signal, timeoutMs, outputLimit, idempotencyKey };
     // Throws only when aborted: then nobody knows the outcome, and none is recorded.
     const result = prepared.ok
-      ? await tracer.tool({ call, step }, () => prepared.call.run(context))
+      ? await traceToolCall({ ...call, effect, step }, () => prepared.call.run(context))
       : prepared.result;
     const { ok, truncated } = result;
     const output = guardrails.scrub(result.output);
