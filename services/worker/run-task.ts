@@ -10,6 +10,7 @@ import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAbor
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
+import type { Models } from './models/open-models.ts';
 import { type EndReport, reportEvent } from './report.ts';
 import { toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
@@ -37,6 +38,7 @@ export interface WorkerParts {
   /** The name of this worker. */
   readonly agent: string;
   readonly roles: ReadonlyMap<string, Role>;
+  readonly models: Models;
   readonly codec: Codec;
   readonly publisher: Pick<Publisher, 'send'>;
   readonly readJournal: JournalReader;
@@ -98,7 +100,7 @@ export async function runTask(
     agent = new Agent({
       task: { ...owner, description: payload.description, needs: payload.needs },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
-      model: chooseModel(payload.script, role),
+      model: chooseModel({ script: payload.script, role, override: '' }, parts.models),
       toolbox: toolboxOf(role.tools),
       maxSteps: role.limits.max_steps,
       journal,

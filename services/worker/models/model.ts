@@ -4,6 +4,7 @@
  */
 import type { ToolCall, Usage } from '#schemas/types.gen.ts';
 import type { ToolSchema } from '#worker/tools/tool.ts';
+import { addUsd } from './money.ts';
 
 export type Turn =
   | { readonly role: 'user'; readonly text: string }
@@ -108,6 +109,6 @@ export function addUsage(a: Usage, b: Usage): Usage {
     output_tokens: a.output_tokens + b.output_tokens,
     cache_read_tokens: a.cache_read_tokens + b.cache_read_tokens,
     cache_write_tokens: a.cache_write_tokens + b.cache_write_tokens,
-    cost_usd: a.cost_usd === null || b.cost_usd === null ? null : a.cost_usd + b.cost_usd,
+    cost_usd: a.cost_usd === null || b.cost_usd === null ? null : addUsd(a.cost_usd, b.cost_usd),
   };
 }
