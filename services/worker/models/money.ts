@@ -5,7 +5,7 @@
 
 const NANOS = 1_000_000_000;
 
-/** The nano-dollars of an amount in USD: exact for what `usdOf` made, up to 4.5 million USD. */
+/** The nano-dollars of an amount in USD: exact for what `usdOf` made, up to 2 million USD. */
 export const nanosOf = (usd: number): number => Math.round(usd * NANOS);
 
 export const usdOf = (nanos: number): number => nanos / NANOS;

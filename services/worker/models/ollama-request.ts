@@ -8,7 +8,10 @@ import { jsonInstruction } from './structured.ts';
 /** The shortest context that is asked for. Each length loads the model anew, so there are few: this, twice this, … */
 const SHORTEST_CONTEXT = 8_192;
 
-export function ollamaBody({ model, request, facts }: ProviderCall): Omit<ChatRequest, 'stream'> {
+/** Servers know `truncate`, and the client's types do not: without it the oldest turns would be dropped silently. */
+export type OllamaBody = Omit<ChatRequest, 'stream'> & { readonly truncate: false };
+
+export function ollamaBody({ model, request, facts }: ProviderCall): OllamaBody {
   const { tools, answer, temperature, maxOutputTokens } = request;
   // `format` binds every token of the answer, and a model that is bound calls no tools: then it is told instead.
   const told = answer !== null && tools.length > 0;
@@ -21,6 +24,7 @@ export function ollamaBody({ model, request, facts }: ProviderCall): Omit<ChatRe
     ],
     ...(tools.length > 0 && { tools: tools.map(tool) }),
     ...(answer !== null && !told && { format: answer.schema }),
+    truncate: false,
     options: {
       num_predict: maxOutputTokens,
       num_ctx: contextFor(characters(request), maxOutputTokens, facts.capabilities.contextTokens),
@@ -29,7 +33,7 @@ export function ollamaBody({ model, request, facts }: ProviderCall): Omit<ChatRe
   };
 }
 
-/** Ollama drops the beginning of what does not fit its context, without a word, and its own default is short. */
+/** Ollama's own default is a few thousand tokens, whatever the model takes. */
 function contextFor(chars: number, output: number, most: number): number {
   const needed = Math.ceil(chars / 3) + output;
   let context = SHORTEST_CONTEXT;
