@@ -147,7 +147,8 @@ function failureOf(error: unknown, asked: Asked): ProviderFailure {
     return refusal(asked, {
       status: status ?? 0,
       requestId: requestID ?? null,
-      said: message,
+      // The SDK puts the status first.
+      said: message.replace(/^\d{3} /, ''),
       code: code ?? type ?? '',
       headers: headers ?? null,
     });

@@ -4,7 +4,9 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Logger } from '#chassis/log.ts';
+import { loadRoles } from '#roles/load.ts';
 import { costOf, factsOf, type ProviderName } from './capabilities.ts';
+import { chooseModel } from './choose.ts';
 import { type Fake, type FakeAnswer, type FakeOptions, type Fault, startFake } from './fakes/fake.ts';
 import type { Model, ModelAnswer, ModelRequest, Turn } from './model.ts';
 import { type Models, openModels } from './open-models.ts';
@@ -418,4 +420,37 @@ test('OpenAI: models that think take tools only when they are told not to', asyn
 test('OpenAI: the temperature reaches the models that take one', async () => {
   await open().model({ provider: 'openai', name: 'gpt-4.1' }).call(asked(), never);
   assert.equal(lastCall(fakes.openai).request.temperature, 0.4);
+});
+
+test('the orchestrator’s chain: Claude, then OpenAI, then Ollama, each asked when the one before is out', async () => {
+  const role = loadRoles().get('orchestrator');
+  assert.ok(role);
+  const chain = (models: Models): Model => chooseModel({ script: null, role, override: '' }, models);
+  const by: unknown[] = [];
+  const out = { fault: 'status', status: 529 } as const;
+  const openai = await startFake('openai', {
+    key: KEY,
+    answer: () => ({ text: 'x' }),
+    models: { 'gpt-6-sol': { thinking: 'adaptive', toolsWithoutReasoning: 'said' } },
+  });
+  try {
+    const models = open({ ...once }, { OPENAI_BASE_URL: openai.url });
+    by.push((await chain(models).call(asked(), never)).by);
+    fakes.anthropic.fail(out);
+    by.push((await chain(models).call(asked(), never)).by);
+    fakes.anthropic.fail(out);
+    openai.fail({ fault: 'reset' });
+    const last = await chain(models).call(asked(), never);
+    by.push(last.by);
+    assert.equal(last.usage.cost_usd, 0);
+    fakes.anthropic.fail({ fault: 'context_too_long' });
+    await assert.rejects(chain(models).call(asked(), never), { code: 'context_too_long' });
+  } finally {
+    await openai.close();
+  }
+  assert.deepEqual(by, [
+    undefined,
+    { provider: 'openai', model: 'gpt-6-sol' },
+    { provider: 'ollama', model: 'llama3.1' },
+  ]);
 });
