@@ -20,6 +20,7 @@ export function chatLines(request: FakeRequest, answer: FullAnswer): string[] {
   const line = (message: object, rest: object = { done: false }) =>
     `${JSON.stringify({ model: request.model, created_at: CREATED_AT, message: { role: 'assistant', content: '', ...message }, ...rest })}\n`;
   return [
+    ...piecesOf(answer.thinking ?? '', 5).map((thinking) => line({ thinking })),
     ...piecesOf(answer.text, 20).map((content) => line({ content })),
     ...calls.map((call) => line({ tool_calls: [call] })),
     line({}, ending(answer)),

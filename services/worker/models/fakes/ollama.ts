@@ -41,6 +41,7 @@ export function ollamaDialect({ models }: DialectOptions): Dialect {
     errorEvent: (message) =>
       `${JSON.stringify({ error: message ?? 'an error was encountered while running the model: unexpected EOF' })}\n`,
     toolCallId: (seed) => idOf('call_', seed).slice(0, 13),
+    thinks: () => false,
   };
 }
 
