@@ -10,6 +10,7 @@ export function chatResponse(request: FakeRequest, answer: FullAnswer): Record<s
   const message = {
     role: 'assistant',
     content: answer.text,
+    ...(answer.thinking ? { thinking: answer.thinking } : {}),
     ...(calls.length > 0 ? { tool_calls: calls } : {}),
   };
   return { model: request.model, created_at: CREATED_AT, message, ...ending(answer) };
