@@ -58,7 +58,7 @@ export interface Fake {
   readonly maxInAir: number;
   /** The next valid requests meet these, one each. Throws if the provider knows no such fault. */
   fail(...faults: readonly Fault[]): void;
-  /** Ends what hangs, and the server. Throws what `answer` threw, if it did. */
+  /** Ends what hangs, and the server. Throws what `answer` threw, if it did; a second time it does nothing. */
   close(): Promise<void>;
 }
 

@@ -53,6 +53,7 @@ export class RunningFake implements Fake {
   }
 
   async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     const closed = once(this.#server, 'close');
     this.#server.close();
