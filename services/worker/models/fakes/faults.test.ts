@@ -231,6 +231,18 @@ for (const provider of providers) {
     assert.equal((await ask(true)).text, 'hello there', 'the next is answered');
   });
 
+  test(`${provider}: a reset is one of the connection, before any answer`, async () => {
+    await start(provider);
+    fake.fail({ fault: 'reset' }, { fault: 'reset' });
+    await assert.rejects(post(), ({ cause }: Error) => {
+      assert.ok(cause instanceof Error && 'code' in cause);
+      return cause.code === 'ECONNRESET' || cause.code === 'UND_ERR_SOCKET';
+    });
+    const error = await failure(false);
+    if (provider !== 'ollama') assert.equal(error.constructor.name, 'APIConnectionError');
+    assert.deepEqual([fake.calls.length, fake.refused.map(({ status }) => status)], [0, [0, 0]]);
+  });
+
   test(`${provider}: text that came before a break was given`, async () => {
     await start(provider, { answer: () => ({ text: 'abcdefghijklmnopqrstuvwxyz' }) });
     fake.fail({ fault: 'break', after: provider === 'anthropic' ? 8 : 3 });

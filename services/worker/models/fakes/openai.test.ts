@@ -352,6 +352,14 @@ const refusals: readonly (readonly [string, object, number, string | null, strin
     /did not have response messages: c1/,
   ],
   [
+    'a call that never gets its result',
+    conversation(calls(call()), user, calls(call('c2')), result('c2')),
+    400,
+    null,
+    'messages.[2].role',
+    /did not have response messages: c1/,
+  ],
+  [
     'a call at the end',
     conversation(calls(call())),
     400,
