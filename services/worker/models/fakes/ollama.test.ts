@@ -122,7 +122,7 @@ const refusals: readonly (readonly [string, object, number, RegExp])[] = [
   ['an unknown model', { model: 'nobody' }, 404, /^model 'nobody' not found$/],
   ['an unknown tag', { model: 'llama3.1:405b' }, 404, /^model 'llama3.1:405b' not found$/],
   ['no model', { model: '' }, 400, /^model is required$/],
-  ['tools for a model without', { model: 'gemma2', tools: [list] }, 400, /gemma2 does not support tools$/],
+  ['tools for a model without', { model: 'gemma2', tools: [list] }, 400, /^"gemma2" does not support tools$/],
   ['thinking for a model without', { think: true }, 400, /^"llama3.1" does not support thinking$/],
   [
     'a result that does not name its tool',

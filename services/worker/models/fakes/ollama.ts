@@ -94,8 +94,7 @@ function chat(incoming: Incoming, models: ReadonlyMap<string, FakeModel>): Read 
   const { value: body, json } = bodyOf(incoming, chatBody);
   if (body.model === '') throw bad('model is required');
   const model = found(models, body.model);
-  if (body.tools?.length && !model.tools)
-    throw bad(`registry.ollama.ai/library/${body.model} does not support tools`);
+  if (body.tools?.length && !model.tools) throw bad(`"${body.model}" does not support tools`);
   if (body.think !== undefined && body.think !== false && model.thinking === 'none')
     throw bad(`"${body.model}" does not support thinking`);
   const schema = isRecord(body.format) ? body.format : null;
