@@ -2,6 +2,18 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import OpenAI, { type ClientOptions } from 'openai';
 import { type Fake, type FakeOptions, startFake, tokensIn } from './fake.ts';
+import {
+  call,
+  calls,
+  closed,
+  conversation,
+  formatOf,
+  list,
+  open,
+  refusals,
+  result,
+  user,
+} from './openai.cases.ts';
 
 let fake: Fake;
 afterEach(async () => {
@@ -15,15 +27,8 @@ async function start(options: Partial<FakeOptions> = {}, client: ClientOptions =
 }
 
 type Params = OpenAI.ChatCompletionCreateParamsNonStreaming;
-const user = { role: 'user', content: 'hi' } as const;
 const messages: OpenAI.ChatCompletionMessageParam[] = [user];
 const body = { model: 'gpt-4.1', messages };
-const list = { type: 'function' as const, function: { name: 'list', parameters: { type: 'object' } } };
-const call = (id = 'c1', args = '{}') =>
-  ({ id, type: 'function', function: { name: 'list', arguments: args } }) as const;
-const calls = (...tool_calls: object[]) => ({ role: 'assistant', content: null, tool_calls });
-const result = (id = 'c1') => ({ role: 'tool', tool_call_id: id, content: 'a.txt' });
-const conversation = (...messages: object[]) => ({ tools: [list], messages: [user, ...messages] });
 
 async function refused(client: OpenAI, changes: object, headers: Record<string, string | null> = {}) {
   const made = client.chat.completions.create({ ...body, ...changes } as Params, { headers });
@@ -131,12 +136,6 @@ test('an answer ends where the tokens do', async () => {
   );
 });
 
-const open = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] };
-const closed = { ...open, additionalProperties: false };
-const formatOf = (schema: unknown, changes: object = {}) => ({
-  response_format: { type: 'json_schema', json_schema: { name: 'plan', strict: true, schema, ...changes } },
-});
-
 test('JSON of a schema', async () => {
   const client = await start({
     answer: ({ wantsJson }) => ({ text: JSON.stringify({ a: typeof wantsJson }) }),
@@ -144,334 +143,6 @@ test('JSON of a schema', async () => {
   const { choices } = await client.chat.completions.parse({ ...body, ...formatOf(closed) } as Params);
   assert.deepEqual(choices[0]?.message.content, '{"a":"object"}');
 });
-
-const named = (name: string) => ({ tools: [{ ...list, function: { ...list.function, name } }] });
-
-/** Each refusal: what is sent instead, the status, code and parameter, and what the message says. */
-const refusals: readonly (readonly [string, object, number, string | null, string | null, RegExp])[] = [
-  [
-    'an unknown model',
-    { model: 'gpt-nobody' },
-    404,
-    'model_not_found',
-    null,
-    /The model `gpt-nobody` does not exist/,
-  ],
-  [
-    'no model',
-    { model: undefined },
-    400,
-    'missing_required_parameter',
-    'model',
-    /Missing required parameter: 'model'/,
-  ],
-  ['no messages', { messages: undefined }, 400, 'missing_required_parameter', 'messages', /Missing required/],
-  [
-    'an empty list of messages',
-    { messages: [] },
-    400,
-    'array_below_min_length',
-    'messages',
-    /array too short/,
-  ],
-  [
-    'an unknown field',
-    { max_output_tokens: 1 },
-    400,
-    'unknown_parameter',
-    'max_output_tokens',
-    /Unknown parameter/,
-  ],
-  [
-    'an unknown field in a message',
-    { messages: [{ ...user, foo: 1 }] },
-    400,
-    'unknown_parameter',
-    'messages[0].foo',
-    /Unknown parameter/,
-  ],
-  [
-    'a role that does not exist',
-    { messages: [{ role: 'robot', content: 'x' }] },
-    400,
-    'invalid_value',
-    'messages[0].role',
-    /Invalid value/,
-  ],
-  [
-    'a temperature as text',
-    { temperature: 'hot' },
-    400,
-    'invalid_type',
-    'temperature',
-    /expected a decimal, but got a string/,
-  ],
-  [
-    'a temperature over 2',
-    { temperature: 2.5 },
-    400,
-    'decimal_above_max_value',
-    'temperature',
-    /Expected a value <= 2, but got 2.5/,
-  ],
-  [
-    'a temperature for a model that takes none',
-    { model: 'gpt-5-mini', temperature: 0.2 },
-    400,
-    'unsupported_value',
-    'temperature',
-    /does not support 0.2 with this model/,
-  ],
-  [
-    'a temperature while it reasons',
-    { model: 'gpt-5.5', temperature: 0.2 },
-    400,
-    'unsupported_value',
-    'temperature',
-    /Only the default/,
-  ],
-  [
-    'max_tokens of a model that reasons',
-    { model: 'gpt-5-mini', max_tokens: 10 },
-    400,
-    'unsupported_parameter',
-    'max_tokens',
-    /Use 'max_completion_tokens'/,
-  ],
-  [
-    'too many tokens',
-    { model: 'gpt-4o', max_completion_tokens: 16_385 },
-    400,
-    'invalid_value',
-    'max_completion_tokens',
-    /supports at most 16384/,
-  ],
-  [
-    'no tokens',
-    { max_completion_tokens: 0 },
-    400,
-    'integer_below_min_value',
-    'max_completion_tokens',
-    /below minimum/,
-  ],
-  [
-    'an effort of a model that does not reason',
-    { reasoning_effort: 'low' },
-    400,
-    null,
-    null,
-    /Unrecognized request argument supplied: reasoning_effort/,
-  ],
-  [
-    'stream options without a stream',
-    { stream_options: { include_usage: true } },
-    400,
-    null,
-    'stream_options',
-    /only allowed when 'stream'/,
-  ],
-  [
-    'tools while it reasons',
-    { model: 'gpt-5.5', tools: [list], reasoning_effort: 'low' },
-    400,
-    null,
-    'reasoning_effort',
-    /Function tools with reasoning_effort are not supported/,
-  ],
-  [
-    'tools without saying no to reasoning',
-    { model: 'gpt-6.1-sol', tools: [list] },
-    400,
-    null,
-    'reasoning_effort',
-    /set reasoning_effort to 'none'/,
-  ],
-  ['an empty list of tools', { tools: [] }, 400, 'array_below_min_length', 'tools', /array too short/],
-  [
-    'a tool name with a dot',
-    named('a.b'),
-    400,
-    'invalid_value',
-    'tools[0].function.name',
-    /does not match pattern/,
-  ],
-  [
-    'a tool name that is too long',
-    named('a'.repeat(65)),
-    400,
-    'string_above_max_length',
-    'tools[0].function.name',
-    /maximum length 64/,
-  ],
-  [
-    'parameters that are not of an object',
-    { tools: [{ ...list, function: { name: 'list', parameters: { type: 'string' } } }] },
-    400,
-    'invalid_function_parameters',
-    'tools[0].function.parameters',
-    /got 'type: "string"'/,
-  ],
-  [
-    'strict parameters that are open',
-    { tools: [{ ...list, function: { name: 'list', strict: true, parameters: open } }] },
-    400,
-    'invalid_function_parameters',
-    'tools[0].function.parameters',
-    /'additionalProperties' is required/,
-  ],
-  [
-    'a choice without tools',
-    { tool_choice: 'auto' },
-    400,
-    null,
-    'tool_choice',
-    /only allowed when 'tools' are specified/,
-  ],
-  [
-    'a choice of no tool',
-    { tools: [list], tool_choice: { type: 'function', function: { name: 'x' } } },
-    400,
-    null,
-    'tool_choice',
-    /no function named 'x'/,
-  ],
-  [
-    'parallel calls without tools',
-    { parallel_tool_calls: false },
-    400,
-    null,
-    'parallel_tool_calls',
-    /only allowed when/,
-  ],
-  [
-    'a call without its result',
-    conversation(calls(call()), user),
-    400,
-    null,
-    'messages.[2].role',
-    /did not have response messages: c1/,
-  ],
-  [
-    'a call that never gets its result',
-    conversation(calls(call()), user, calls(call('c2')), result('c2')),
-    400,
-    null,
-    'messages.[2].role',
-    /did not have response messages: c1/,
-  ],
-  [
-    'a call at the end',
-    conversation(calls(call())),
-    400,
-    null,
-    'messages.[2].role',
-    /did not have response messages: c1/,
-  ],
-  [
-    'one result of two',
-    conversation(calls(call(), call('c2')), result(), user),
-    400,
-    null,
-    'messages.[2].role',
-    /messages: c2/,
-  ],
-  [
-    'a result without a call',
-    conversation(result()),
-    400,
-    null,
-    'messages.[1].role',
-    /must be a response to a preceeding message/,
-  ],
-  [
-    'a result of another call',
-    conversation(calls(call()), result('c9')),
-    400,
-    null,
-    'messages.[2].tool_call_id',
-    /'c9' not found/,
-  ],
-  [
-    'arguments that are no text',
-    conversation(calls({ ...call(), function: { name: 'list', arguments: {} } }), result()),
-    400,
-    'invalid_type',
-    'messages[1].tool_calls[0].function.arguments',
-    /expected a string, but got an object/,
-  ],
-  [
-    'an assistant without content',
-    { messages: [user, { role: 'assistant', content: null }, user] },
-    400,
-    null,
-    'messages.[1].content',
-    /expected a string, got null/,
-  ],
-  [
-    'JSON without the word',
-    { response_format: { type: 'json_object' } },
-    400,
-    null,
-    'messages',
-    /must contain the word 'json'/,
-  ],
-  [
-    'a schema that is open',
-    formatOf(open),
-    400,
-    null,
-    'response_format',
-    /In context=\(\), 'additionalProperties' is required/,
-  ],
-  [
-    'a schema with an optional key',
-    formatOf({ ...closed, required: [] }),
-    400,
-    null,
-    'response_format',
-    /Missing 'a'/,
-  ],
-  [
-    'a schema that is not of an object',
-    formatOf({ type: 'array', items: { type: 'string' } }),
-    400,
-    null,
-    'response_format',
-    /got 'type: "array"'/,
-  ],
-  [
-    'a format without a name',
-    formatOf(closed, { name: undefined }),
-    400,
-    'missing_required_parameter',
-    'response_format.json_schema.name',
-    /Missing required/,
-  ],
-  [
-    'an unknown format',
-    { response_format: { type: 'yaml' } },
-    400,
-    'invalid_value',
-    'response_format.type',
-    /Invalid value/,
-  ],
-  [
-    'a prompt that is too long',
-    { model: 'small', messages: [{ role: 'user', content: 'x'.repeat(4004) }] },
-    400,
-    'context_length_exceeded',
-    'messages',
-    /maximum context length is 1000 tokens. However, your messages resulted in 1001/,
-  ],
-  [
-    'a prompt that leaves no room',
-    { model: 'small', max_completion_tokens: 100, messages: [{ role: 'user', content: 'x'.repeat(3800) }] },
-    400,
-    'context_length_exceeded',
-    'messages',
-    /950 in the messages, 100 in the completion/,
-  ],
-];
 
 test('what the API refuses is refused in its words, with its status and its codes', async () => {
   const client = await start({ models: { small: { context: 1000 } } });
