@@ -1,6 +1,7 @@
 /** Answers of the Messages API: a `Message`, or the events of its stream. */
 import type { FakeRequest, FullAnswer } from './dialect.ts';
-import { idOf, piecesOf } from './tokens.ts';
+import { isRecord } from './shape.ts';
+import { idOf, piecesOf, seedOf, tokensIn } from './tokens.ts';
 
 const stopReasons = {
   end: 'end_turn',
@@ -11,6 +12,7 @@ const stopReasons = {
 
 export function answerMessage(request: FakeRequest, answer: FullAnswer): Record<string, unknown> {
   const content: unknown[] = [];
+  if (answer.thinking !== null) content.push(thinkingBlock(request, answer.thinking));
   if (answer.text !== '') content.push({ type: 'text', text: answer.text, citations: null });
   for (const { id, name, json } of answer.toolCalls)
     content.push({ type: 'tool_use', id, name, input: valueOf(json), caller: { type: 'direct' } });
@@ -38,6 +40,15 @@ export function answerEvents(request: FakeRequest, answer: FullAnswer): string[]
   };
   send('message_start', { message });
   let index = 0;
+  if (answer.thinking !== null) {
+    const { thinking, signature, type } = thinkingBlock(request, answer.thinking);
+    send('content_block_start', { index, content_block: { type, thinking: '', signature: '' } });
+    for (const piece of piecesOf(thinking, 5))
+      send('content_block_delta', { index, delta: { type: 'thinking_delta', thinking: piece } });
+    send('content_block_delta', { index, delta: { type: 'signature_delta', signature } });
+    send('content_block_stop', { index });
+    index += 1;
+  }
   if (answer.text !== '') {
     send('content_block_start', { index, content_block: { type: 'text', text: '', citations: null } });
     send('ping');
@@ -61,9 +72,22 @@ export function answerEvents(request: FakeRequest, answer: FullAnswer): string[]
   return events;
 }
 
+/** The text is left out unless it was asked for; the signature is there all the same. */
+function thinkingBlock(request: FakeRequest, thought: string) {
+  const { thinking: asked } = request.body;
+  const shown = isRecord(asked) && (asked['display'] === 'summarized' || asked['type'] === 'enabled');
+  const thinking = shown ? thought : '';
+  return { type: 'thinking', thinking, signature: signatureOf(request.model, thinking) };
+}
+
+/** What a thinking block is signed with: it holds for the model and the text. */
+export function signatureOf(model: string, thinking: string): string {
+  return idOf('sig_', model, thinking);
+}
+
 function envelope(request: FakeRequest, answer: FullAnswer): Record<string, unknown> {
   return {
-    id: idOf('msg_', JSON.stringify(request.body), answer.text, ...answer.toolCalls.map(({ id }) => id)),
+    id: idOf('msg_', seedOf(request.body), answer.text, ...answer.toolCalls.map(({ id }) => id)),
     type: 'message',
     role: 'assistant',
     model: request.model,
@@ -81,13 +105,13 @@ function stopOf(answer: FullAnswer): Record<string, unknown> {
 }
 
 /** Here `input_tokens` are those that neither came from the cache nor went into it. */
-function countsOf({ usage }: FullAnswer, output: number) {
+function countsOf({ usage, thinking }: FullAnswer, output: number) {
   return {
     input_tokens: usage.input - usage.cacheRead - usage.cacheWrite,
     cache_creation_input_tokens: usage.cacheWrite,
     cache_read_input_tokens: usage.cacheRead,
     output_tokens: output,
-    output_tokens_details: { thinking_tokens: 0 },
+    output_tokens_details: { thinking_tokens: tokensIn(thinking ?? '') },
     server_tool_use: null,
   };
 }

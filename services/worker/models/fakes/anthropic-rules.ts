@@ -1,20 +1,25 @@
 /** What the Messages API asks of a request beyond its shape. Each rule throws a Refusal in the API's words. */
+import { signatureOf } from './anthropic-answer.ts';
+import { invalid } from './anthropic-refusal.ts';
 import { blocksOf, type ContentBlock, type MessagesBody } from './anthropic-schema.ts';
-import { Refusal } from './dialect.ts';
+import { checkToolPairs, checkTools } from './anthropic-tools.ts';
 import type { FakeModel } from './models.ts';
 import { strictSchemaFault } from './strict-schema.ts';
-
-export const invalid = (message: string): Refusal =>
-  new Refusal(400, message, { type: 'invalid_request_error' });
 
 /** Versions of the API; the newest takes no sampling parameters. */
 export const versions = ['2023-01-01', '2023-06-01', '2026-10-21'] as const;
 export type Version = (typeof versions)[number];
 
-export function checkMessages(body: MessagesBody, model: FakeModel, version: Version): void {
+export function checkMessages(
+  body: MessagesBody,
+  models: ReadonlyMap<string, FakeModel>,
+  model: FakeModel,
+  version: Version,
+): void {
   checkModelLimits(body, model, version);
   checkTurns(body, model);
   checkTexts(body);
+  checkThoughts(body, model, [...models.keys()]);
   checkToolPairs(body);
   checkTools(body);
   checkCacheMarks(body);
@@ -32,23 +37,34 @@ function checkModelLimits(body: MessagesBody, model: FakeModel, version: Version
     if (model.temperature === 'default' && body[name] !== 1)
       throw invalid(`\`${name}\` is deprecated for this model.`);
   }
+  checkThinking(body, model);
+}
+
+function checkThinking(body: MessagesBody, model: FakeModel): void {
   const { thinking } = body;
+  const forced = body.tool_choice?.type === 'any' || body.tool_choice?.type === 'tool';
+  if (forced && model.thinking === 'always')
+    throw invalid('`tool_choice` that forces tool use is not supported for this model.');
   if (thinking === undefined) return;
-  const manual = thinking.type === 'enabled';
-  const adaptive = thinking.type === 'adaptive' || thinking.type === 'between_tools';
-  if (manual && (model.thinking === 'adaptive' || model.thinking === 'always'))
+  const { type } = thinking;
+  const adaptive = type === 'adaptive' || type === 'between_tools';
+  const refused =
+    (type === 'enabled' && (model.thinking === 'adaptive' || model.thinking === 'always')) ||
+    (type === 'disabled' && model.thinking === 'always');
+  if (refused)
     throw invalid(
-      '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.',
+      `"thinking.type.${type}" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.`,
     );
   if (adaptive && (model.thinking === 'budget' || model.thinking === 'none'))
-    throw invalid(`${thinking.type} thinking is not supported on this model`);
-  if (thinking.type === 'disabled' && model.thinking === 'always')
-    throw invalid('"thinking.type.disabled" is not supported for this model.');
-  if (manual && model.thinking === 'none') throw invalid('thinking is not supported on this model');
-  if (manual && thinking.budget_tokens >= body.max_tokens)
+    throw invalid(`${type} thinking is not supported on this model`);
+  const effort = body.output_config?.effort;
+  if (type === 'disabled' && model.thinking === 'adaptive' && (effort === 'xhigh' || effort === 'max'))
+    throw invalid(`"thinking.type.disabled" is not supported with "output_config.effort" of "${effort}".`);
+  if (type !== 'enabled') return;
+  if (model.thinking === 'none') throw invalid('thinking is not supported on this model');
+  if (thinking.budget_tokens >= body.max_tokens)
     throw invalid('`max_tokens` must be greater than `thinking.budget_tokens`.');
-  if (manual && (body.tool_choice?.type === 'any' || body.tool_choice?.type === 'tool'))
-    throw invalid('Thinking may not be enabled when tool_choice forces tool use.');
+  if (forced) throw invalid('Thinking may not be enabled when tool_choice forces tool use.');
 }
 
 function checkTurns(body: MessagesBody, model: FakeModel): void {
@@ -61,6 +77,7 @@ function checkTurns(body: MessagesBody, model: FakeModel): void {
         `messages.${at}: all messages must have non-empty content except for the optional final assistant message`,
       );
   }
+  checkSystemTurns(body, model);
   const last = messages.at(-1);
   if (last?.role !== 'assistant') return;
   if (!model.prefill)
@@ -70,6 +87,43 @@ function checkTurns(body: MessagesBody, model: FakeModel): void {
   const text = blocksOf(last.content).at(-1);
   if (text?.type === 'text' && /\s$/.test(text.text))
     throw invalid('messages: final assistant content cannot end with trailing whitespace');
+}
+
+/** Between a user's turn and the assistant's, where the model takes them at all. */
+function checkSystemTurns({ messages }: MessagesBody, model: FakeModel): void {
+  for (const [at, { role }] of messages.entries()) {
+    if (role !== 'system') continue;
+    if (!model.systemTurns) throw invalid(`messages.${at}: role 'system' is not supported on this model`);
+    const [before, after] = [messages[at - 1]?.role, messages[at + 1]?.role];
+    if (before === 'assistant' || after === 'user')
+      throw invalid(
+        `messages.${at}: a system message must immediately follow a user turn and precede an assistant turn`,
+      );
+  }
+}
+
+/** Thinking has to come back as it was sent; with manual thinking a tool call has to come with it. */
+function checkThoughts(body: MessagesBody, model: FakeModel, models: readonly string[]): void {
+  for (const [at, { content }] of body.messages.entries()) {
+    for (const [place, block] of blocksOf(content).entries()) {
+      if (block.type !== 'thinking') continue;
+      const signers = model.thinking === 'always' ? [body.model] : models;
+      if (!signers.some((name) => signatureOf(name, block.thinking) === block.signature))
+        throw invalid(`messages.${at}.content.${place}: Invalid \`signature\` in \`thinking\` block`);
+    }
+  }
+  const last = body.messages.findLastIndex(({ role }) => role === 'assistant');
+  const first = blocksOf(body.messages[last]?.content ?? []).at(0);
+  const uses = blocksOf(body.messages[last]?.content ?? []).some(({ type }) => type === 'tool_use');
+  if (
+    body.thinking?.type === 'enabled' &&
+    uses &&
+    first?.type !== 'thinking' &&
+    first?.type !== 'redacted_thinking'
+  )
+    throw invalid(
+      `messages.${last}.content.0.type: Expected \`thinking\` or \`redacted_thinking\`, but found \`${first?.type}\`. When \`thinking\` is enabled, a final \`assistant\` message must start with a thinking block.`,
+    );
 }
 
 function checkTexts(body: MessagesBody): void {
@@ -95,78 +149,6 @@ function checkText(block: ContentBlock & { type: 'text' }, where: string, role: 
     throw invalid('messages: text content blocks must contain non-whitespace text');
   if (role === 'user' && block.citations?.length)
     throw invalid(`${where}.text.citations: citations are not permitted in user messages`);
-}
-
-/** Consecutive turns of one role count as one, as the API joins them. */
-function joined(body: MessagesBody): { at: number; role: string; blocks: ContentBlock[] }[] {
-  const turns: { at: number; role: string; blocks: ContentBlock[] }[] = [];
-  for (const [at, { role, content }] of body.messages.entries()) {
-    const last = turns.at(-1);
-    if (last?.role === role) last.blocks.push(...blocksOf(content));
-    else turns.push({ at, role, blocks: [...blocksOf(content)] });
-  }
-  return turns;
-}
-
-function checkToolPairs(body: MessagesBody): void {
-  const turns = joined(body);
-  const seen = new Set<string>();
-  for (const [index, turn] of turns.entries()) {
-    const uses = turn.blocks.flatMap((block) => (block.type === 'tool_use' ? [block.id] : []));
-    for (const id of uses) {
-      if (seen.has(id)) throw invalid(`messages.${turn.at}.content: \`tool_use\` ids must be unique`);
-      seen.add(id);
-    }
-    checkResults(turn, turns[index - 1], index === 0);
-    if (uses.length === 0) continue;
-    const next = turns[index + 1];
-    // Results stand before all else: what follows text does not count.
-    const end = next ? next.blocks.findIndex((block) => block.type !== 'tool_result') : 0;
-    const first = next ? next.blocks.slice(0, end === -1 ? undefined : end) : [];
-    const answered = new Set(
-      first.flatMap((block) => (block.type === 'tool_result' ? [block.tool_use_id] : [])),
-    );
-    const missing = uses.filter((id) => !answered.has(id));
-    if (missing.length > 0)
-      throw invalid(
-        `messages.${turn.at}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${missing.join(', ')}. Each \`tool_use\` block must have a corresponding \`tool_result\` block in the next message.`,
-      );
-  }
-  const used = turns.some(({ blocks }) =>
-    blocks.some(({ type }) => type === 'tool_use' || type === 'tool_result'),
-  );
-  if (used && !body.tools?.length)
-    throw invalid('Requests which include `tool_use` or `tool_result` blocks must define tools');
-}
-
-type Joined = ReturnType<typeof joined>[number];
-
-function checkResults(turn: Joined, before: Joined | undefined, first: boolean): void {
-  const results = turn.blocks.flatMap((block) => (block.type === 'tool_result' ? [block.tool_use_id] : []));
-  const uses = new Set(before?.blocks.flatMap((block) => (block.type === 'tool_use' ? [block.id] : [])));
-  for (const [index, id] of results.entries()) {
-    if (first || !uses.has(id))
-      throw invalid(
-        `messages.${turn.at}.content.${index}: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${id}. Each \`tool_result\` block must have a corresponding \`tool_use\` block in the previous message.`,
-      );
-    if (results.indexOf(id) !== index)
-      throw invalid(
-        `messages.${turn.at}.content.${index}: each tool_use must have a single result. Found multiple \`tool_result\` blocks with id: ${id}`,
-      );
-  }
-}
-
-function checkTools(body: MessagesBody): void {
-  const names = (body.tools ?? []).map(({ name }) => name);
-  if (new Set(names).size < names.length) throw invalid('tools: Tool names must be unique.');
-  if (body.tool_choice && names.length === 0)
-    throw invalid('tool_choice: may only be specified while providing tools.');
-  if (body.tool_choice?.type === 'tool' && !names.includes(body.tool_choice.name))
-    throw invalid(`tool_choice.name: Tool '${body.tool_choice.name}' not found in provided tools`);
-  for (const [at, tool] of (body.tools ?? []).entries()) {
-    const fault = tool.strict ? strictSchemaFault(tool.input_schema, 'anthropic') : null;
-    if (fault) throw invalid(`tools.${at}.custom: ${fault}`);
-  }
 }
 
 function checkCacheMarks(body: MessagesBody): void {

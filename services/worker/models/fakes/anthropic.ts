@@ -5,7 +5,8 @@
 
 import { answerEvents, answerMessage } from './anthropic-answer.ts';
 import { PromptCache, promptPieces } from './anthropic-cache.ts';
-import { checkMessages, invalid, type Version, versions } from './anthropic-rules.ts';
+import { errorBody, invalid, notFound, wrongText } from './anthropic-refusal.ts';
+import { checkMessages, type Version, versions } from './anthropic-rules.ts';
 import { blocksOf, type MessagesBody, messagesBody } from './anthropic-schema.ts';
 import {
   type Dialect,
@@ -17,7 +18,7 @@ import {
   Refusal,
 } from './dialect.ts';
 import type { FakeModel } from './models.ts';
-import { isRecord, pathText, shaped, type Wrong } from './shape.ts';
+import { isRecord, shaped } from './shape.ts';
 import { idOf, tokensOf } from './tokens.ts';
 
 /** Values of `anthropic-beta` that mean something to a request that our adapter can send. */
@@ -57,10 +58,14 @@ export function anthropicDialect({ key, models, clock }: DialectOptions): Dialec
     errorEvent: (message, requestId) =>
       `event: error\ndata: ${errorBody(new Refusal(529, message ?? 'Overloaded'), requestId)}\n\n`,
     toolCallId: (seed) => idOf('toolu_', seed),
+    thinks: ({ model, body }) => {
+      const { thinking: kind } = models.get(model) ?? { thinking: 'none' };
+      const asked = isRecord(body['thinking']) ? body['thinking']['type'] : null;
+      if (asked !== null) return asked !== 'disabled';
+      return kind === 'adaptive' || kind === 'always';
+    },
   };
 }
-
-const notFound = (message: string): Refusal => new Refusal(404, message, { type: 'not_found_error' });
 
 function read(
   incoming: Incoming,
@@ -84,7 +89,7 @@ function read(
   const body = result.value;
   const model = models.get(body.model);
   if (!model) throw notFound(`model: ${body.model}`);
-  checkMessages(body, model, version);
+  checkMessages(body, models, model, version);
   checkContext(body, model);
   return {
     kind: 'chat',
@@ -167,60 +172,4 @@ function requestOf(body: MessagesBody, json: Record<string, unknown>, { headers 
     headers,
     body: json,
   };
-}
-
-function errorBody(refusal: Refusal, requestId: string): string {
-  const error = { details: null, type: refusal.type ?? typeOf(refusal.status), message: refusal.message };
-  return JSON.stringify({ type: 'error', error, request_id: requestId });
-}
-
-function typeOf(status: number): string {
-  const types: Readonly<Record<number, string>> = {
-    400: 'invalid_request_error',
-    401: 'authentication_error',
-    402: 'billing_error',
-    403: 'permission_error',
-    404: 'not_found_error',
-    409: 'conflict_error',
-    413: 'request_too_large',
-    429: 'rate_limit_error',
-    504: 'timeout_error',
-    529: 'overloaded_error',
-  };
-  return types[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
-}
-
-/** As the API words it: `max_tokens: Field required`, with the branch of a union in the path. */
-function wrongText({ path, issue, found }: Wrong, body: unknown): string {
-  const steps: (string | number)[] = [];
-  let value: unknown = body;
-  for (const step of path) {
-    steps.push(step);
-    value =
-      isRecord(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
-    if (typeof step !== 'number' || !isRecord(value)) continue;
-    const inTools = steps[0] === 'tools' && steps.length === 2;
-    const kind = inTools ? (value['type'] ?? 'custom') : value['type'];
-    if (typeof kind === 'string') steps.push(kind);
-  }
-  const where = pathText(steps, 'dots');
-  const at = where === '' ? '' : `${where}.`;
-  if (issue.code === 'unrecognized_keys') return `${at}${issue.keys[0]}: Extra inputs are not permitted`;
-  if (found === undefined) return `${where}: Field required`;
-  if (issue.code === 'invalid_format')
-    return `${where}: String should match pattern '${String((issue as { pattern?: string }).pattern ?? '').replace(/^\/|\/$/g, '')}'`;
-  if (issue.code === 'too_small')
-    return `${where}: Input should be greater than or equal to ${issue.minimum}`;
-  if (issue.code === 'too_big') return `${where}: Input should be less than or equal to ${issue.maximum}`;
-  if (issue.code === 'invalid_type') {
-    const wanted =
-      issue.expected === 'record' || issue.expected === 'object'
-        ? 'dictionary'
-        : issue.expected === 'array'
-          ? 'list'
-          : issue.expected;
-    return `${where}: Input should be a valid ${wanted}`;
-  }
-  if (issue.code === 'invalid_value') return `${where}: Input should be '${issue.values.join("', '")}'`;
-  return `${where}: Input does not match the expected shape (${issue.message})`;
 }

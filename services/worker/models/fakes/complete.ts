@@ -1,6 +1,6 @@
 import type { Dialect, FakeAnswer, FakeUsage, FullAnswer, Read } from './dialect.ts';
 import type { Fault } from './faults.ts';
-import { firstTokens, tokensIn } from './tokens.ts';
+import { firstTokens, seedOf, tokensIn } from './tokens.ts';
 
 type Call = FullAnswer['toolCalls'][number];
 
@@ -19,7 +19,7 @@ export function complete(
   const asked = answer.toolCalls ?? [];
   if (asked.length > 0 && request.tools.length === 0)
     throw new Error(`the answer calls ${asked[0]?.name}, but the request has no tools`);
-  const seed = JSON.stringify(request.body);
+  const seed = seedOf(request.body);
   const calls = asked.map((call, index) => ({
     id: call.id ?? dialect.toolCallId(`${seed}${index}`),
     name: call.name,
@@ -31,8 +31,9 @@ export function complete(
   if (request.wantsJson && calls.length === 0 && stop === 'end' && fault?.fault !== 'not_json')
     mustBeJson(cut.text);
   const charged = read.charge();
-  const counted: FakeUsage = { ...charged, output: refusal && cut.text === '' ? 0 : outputTokens(cut) };
-  return { text: cut.text, toolCalls: cut.calls, stop, usage: { ...counted, ...answer.usage } };
+  const counted: FakeUsage = { ...charged, output: outputTokens(cut) + tokensIn(answer.thinking ?? '') };
+  const thinking = refusal ? null : (answer.thinking ?? (dialect.thinks(request) ? '' : null));
+  return { text: cut.text, thinking, toolCalls: cut.calls, stop, usage: { ...counted, ...answer.usage } };
 }
 
 /** Tokens of an answer: of its text, and of the name and the arguments of each tool call; at least one. */

@@ -63,6 +63,11 @@ export interface FakeToolCall {
 
 export interface FakeAnswer {
   readonly text?: string;
+  /**
+   * What the model thought before it answered. Left out, a Claude model that thinks by itself sends an empty block
+   * of it, as the real ones do; OpenAI only counts it.
+   */
+  readonly thinking?: string;
   readonly toolCalls?: readonly FakeToolCall[];
   /** Left out: `tool_use` if there are tool calls, else `end`. */
   readonly stop?: 'end' | 'tool_use' | 'length' | 'refusal';
@@ -73,6 +78,7 @@ export interface FakeAnswer {
 /** An answer with everything filled in and cut to the tokens that were allowed. */
 export interface FullAnswer {
   readonly text: string;
+  readonly thinking: string | null;
   /** `json` is the text of the arguments. */
   readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly json: string }[];
   readonly stop: 'end' | 'tool_use' | 'length' | 'refusal';
@@ -141,6 +147,8 @@ export interface Dialect {
   /** The event that says in the middle of a stream that the provider failed. */
   errorEvent(message: string | null, requestId: string): string;
   toolCallId(seed: string): string;
+  /** Whether the model thinks of itself when it is asked this. */
+  thinks(request: FakeRequest): boolean;
 }
 
 export interface DialectOptions {

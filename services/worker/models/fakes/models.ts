@@ -23,6 +23,8 @@ export interface FakeModel {
   readonly cacheFrom: number;
   /** A conversation may end with the beginning of the answer (Anthropic). */
   readonly prefill: boolean;
+  /** Turns of the role `system` are taken amid a conversation (Anthropic). */
+  readonly systemTurns: boolean;
   /** Tools only without reasoning (OpenAI's chat completions): `said`: it has to be turned off; `off`: unless asked for. */
   readonly toolsWithoutReasoning: 'said' | 'off' | null;
 }
@@ -35,6 +37,7 @@ const base: FakeModel = {
   thinking: 'none',
   cacheFrom: 1024,
   prefill: false,
+  systemTurns: false,
   toolsWithoutReasoning: null,
 };
 
@@ -44,9 +47,16 @@ const claude = (changes: Partial<FakeModel>): FakeModel => ({
   maxOutput: 128_000,
   temperature: 'default',
   thinking: 'adaptive',
+  systemTurns: true,
   ...changes,
 });
-const older = { context: 200_000, maxOutput: 64_000, temperature: 'any', prefill: true } as const;
+const older = {
+  context: 200_000,
+  maxOutput: 64_000,
+  temperature: 'any',
+  prefill: true,
+  systemTurns: false,
+} as const;
 const gpt = (changes: Partial<FakeModel>): FakeModel => ({
   ...base,
   context: 400_000,
@@ -68,16 +78,11 @@ export const knownModels: Readonly<Record<Provider, Readonly<Record<string, Fake
     'claude-opus-5-5': claude({ thinking: 'always' }),
     'claude-sonnet-5-5': claude({}),
     'claude-haiku-5-5': claude({ cacheFrom: 2048 }),
-    'claude-sonnet-5': claude({}),
+    'claude-sonnet-5': claude({ systemTurns: false }),
     'claude-opus-5': claude({}),
-    'claude-sonnet-4-6': claude({
-      temperature: 'any',
-      thinking: 'both',
-      context: 200_000,
-      maxOutput: 64_000,
-    }),
+    'claude-sonnet-4-6': claude({ ...older, prefill: false, thinking: 'both', cacheFrom: 2048 }),
     'claude-sonnet-4-5': claude({ ...older, thinking: 'budget' }),
-    'claude-haiku-4-5': claude({ ...older, thinking: 'budget', cacheFrom: 2048 }),
+    'claude-haiku-4-5': claude({ ...older, thinking: 'budget', cacheFrom: 4096 }),
   },
   openai: {
     'gpt-6.1-sol': gpt({ context: 1_050_000, temperature: 'default', toolsWithoutReasoning: 'said' }),
@@ -99,3 +104,14 @@ export const knownModels: Readonly<Record<Provider, Readonly<Record<string, Fake
     'gemma2:latest': llama({ context: 8192, tools: false }),
   },
 };
+
+/** The models of a provider with changes and additions; one that was not known is as a plain model. */
+export function modelsOf(
+  provider: Provider,
+  changes: Readonly<Record<string, Partial<FakeModel>>>,
+): ReadonlyMap<string, FakeModel> {
+  const models = new Map(Object.entries(knownModels[provider]));
+  for (const [name, change] of Object.entries(changes))
+    models.set(name, { ...(models.get(name) ?? base), ...change });
+  return models;
+}

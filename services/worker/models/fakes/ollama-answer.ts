@@ -10,6 +10,7 @@ export function chatResponse(request: FakeRequest, answer: FullAnswer): Record<s
   const message = {
     role: 'assistant',
     content: answer.text,
+    ...(answer.thinking ? { thinking: answer.thinking } : {}),
     ...(calls.length > 0 ? { tool_calls: calls } : {}),
   };
   return { model: request.model, created_at: CREATED_AT, message, ...ending(answer) };
@@ -20,6 +21,7 @@ export function chatLines(request: FakeRequest, answer: FullAnswer): string[] {
   const line = (message: object, rest: object = { done: false }) =>
     `${JSON.stringify({ model: request.model, created_at: CREATED_AT, message: { role: 'assistant', content: '', ...message }, ...rest })}\n`;
   return [
+    ...piecesOf(answer.thinking ?? '', 5).map((thinking) => line({ thinking })),
     ...piecesOf(answer.text, 20).map((content) => line({ content })),
     ...calls.map((call) => line({ tool_calls: [call] })),
     line({}, ending(answer)),

@@ -41,6 +41,7 @@ export function ollamaDialect({ models }: DialectOptions): Dialect {
     errorEvent: (message) =>
       `${JSON.stringify({ error: message ?? 'an error was encountered while running the model: unexpected EOF' })}\n`,
     toolCallId: (seed) => idOf('call_', seed).slice(0, 13),
+    thinks: () => false,
   };
 }
 
@@ -93,8 +94,7 @@ function chat(incoming: Incoming, models: ReadonlyMap<string, FakeModel>): Read 
   const { value: body, json } = bodyOf(incoming, chatBody);
   if (body.model === '') throw bad('model is required');
   const model = found(models, body.model);
-  if (body.tools?.length && !model.tools)
-    throw bad(`registry.ollama.ai/library/${body.model} does not support tools`);
+  if (body.tools?.length && !model.tools) throw bad(`"${body.model}" does not support tools`);
   if (body.think !== undefined && body.think !== false && model.thinking === 'none')
     throw bad(`"${body.model}" does not support thinking`);
   const schema = isRecord(body.format) ? body.format : null;

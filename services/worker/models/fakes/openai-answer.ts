@@ -1,7 +1,7 @@
 /** Answers of chat completions: a `ChatCompletion`, or its chunks. */
 import type { FakeRequest, FullAnswer } from './dialect.ts';
 import { isRecord } from './shape.ts';
-import { idOf, piecesOf } from './tokens.ts';
+import { idOf, piecesOf, seedOf, tokensIn } from './tokens.ts';
 
 const CREATED = 1_793_000_000;
 
@@ -63,7 +63,7 @@ export function chunks(request: FakeRequest, answer: FullAnswer): string[] {
 
 function envelope(request: FakeRequest, answer: FullAnswer, object: string): Record<string, unknown> {
   return {
-    id: idOf('chatcmpl-', JSON.stringify(request.body), answer.text, ...answer.toolCalls.map(({ id }) => id)),
+    id: idOf('chatcmpl-', seedOf(request.body), answer.text, ...answer.toolCalls.map(({ id }) => id)),
     object,
     created: CREATED,
     model: request.model,
@@ -72,14 +72,14 @@ function envelope(request: FakeRequest, answer: FullAnswer, object: string): Rec
   };
 }
 
-function usageOf({ usage }: FullAnswer): Record<string, unknown> {
+function usageOf({ usage, thinking }: FullAnswer): Record<string, unknown> {
   return {
     prompt_tokens: usage.input,
     completion_tokens: usage.output,
     total_tokens: usage.input + usage.output,
     prompt_tokens_details: { cached_tokens: usage.cacheRead, audio_tokens: 0 },
     completion_tokens_details: {
-      reasoning_tokens: 0,
+      reasoning_tokens: tokensIn(thinking ?? ''),
       audio_tokens: 0,
       accepted_prediction_tokens: 0,
       rejected_prediction_tokens: 0,

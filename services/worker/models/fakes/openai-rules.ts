@@ -1,15 +1,8 @@
 /** What chat completions asks of a request beyond its shape. Each rule throws a Refusal in the API's words. */
-import { Refusal } from './dialect.ts';
 import type { FakeModel } from './models.ts';
+import { invalid } from './openai-refusal.ts';
 import { type CompletionsBody, textOf } from './openai-schema.ts';
 import { strictSchemaFault } from './strict-schema.ts';
-
-export const invalid = (message: string, param?: string, code?: string): Refusal =>
-  new Refusal(400, message, {
-    type: 'invalid_request_error',
-    ...(param === undefined ? {} : { param }),
-    ...(code === undefined ? {} : { code }),
-  });
 
 export function checkCompletion(body: CompletionsBody, model: FakeModel): void {
   checkParameters(body, model);

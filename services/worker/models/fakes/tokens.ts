@@ -37,3 +37,9 @@ export function idOf(prefix: string, ...parts: readonly string[]): string {
   const digest = createHash('sha256').update(parts.join('\u0000')).digest('hex');
   return `${prefix}${digest.slice(0, 24)}`;
 }
+
+/** What a request asks for, however it wants the answer sent: the same streamed or not. */
+export function seedOf(body: Readonly<Record<string, unknown>>): string {
+  const { stream: _stream, stream_options: _options, ...asked } = body;
+  return JSON.stringify(asked);
+}
