@@ -309,7 +309,7 @@ for (const provider of providers) {
 test('Anthropic: tools, role prompt and conversation come from the cache the second time', async () => {
   const name = 'claude-sonnet-5-5';
   const model = open().model({ provider: 'anthropic', name });
-  const tools = [{ ...tool('list'), description: 'Lists. '.repeat(400) }];
+  const tools = [{ ...tool('list'), description: 'Lists. '.repeat(800) }];
   const system = 'You are careful. '.repeat(400);
   const messages: Turn[] = [user('Begin.')];
   answer = () => ({ toolCalls: [{ name: 'list', input: {} }] });
@@ -328,6 +328,11 @@ test('Anthropic: tools, role prompt and conversation come from the cache the sec
   // Another task of the same role has the same tools and prompt.
   const other = await model.call(asked({ system, tools, messages: [user('Something else.')] }), never);
   assert.ok(other.usage.cache_read_tokens > 1000);
+  // And of another role with the same tools, the tools.
+  const role = await model.call(asked({ tools, messages: [user('Begin.')] }), never);
+  assert.ok(
+    role.usage.cache_read_tokens > 1000 && role.usage.cache_read_tokens < other.usage.cache_read_tokens,
+  );
   assert.ok((second.usage.cost_usd ?? 1) < (first.usage.cost_usd ?? 0) / 5, 'and it costs less');
 });
 
@@ -416,6 +421,20 @@ test('OpenAI: models that think take tools only when they are told not to', asyn
   await assert.rejects(sol.call(asked({ tools: [tool('list')] }), never), { code: 'model_incapable' });
   assert.equal((await sol.call(asked(), never)).text, 'x');
 });
+
+for (const on of [true, false]) {
+  test(`OpenAI: what the cache gave is not counted twice, ${on ? 'streamed' : 'whole'}`, async () => {
+    answer = () => ({ text: 'x', usage: { input: 5000, cacheRead: 3000, output: 7 } });
+    const model = open({}, stream(on)).model({ provider: 'openai', name: 'gpt-5.6-terra' });
+    assert.deepEqual((await model.call(asked(), never)).usage, {
+      input_tokens: 2000,
+      output_tokens: 7,
+      cache_read_tokens: 3000,
+      cache_write_tokens: 0,
+      cost_usd: 0.004684,
+    });
+  });
+}
 
 test('OpenAI: the temperature reaches the models that take one', async () => {
   await open().model({ provider: 'openai', name: 'gpt-4.1' }).call(asked(), never);
