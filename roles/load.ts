@@ -8,15 +8,14 @@ import { basename, join } from 'node:path';
 import { isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { modelFrontMatter, type RoleModel, type Tier, tierFrontMatter } from './model-front-matter.ts';
 
 export interface Role {
   readonly name: string;
   readonly description: string;
-  readonly model: {
-    readonly provider: string;
-    readonly name: string;
-    readonly temperature?: number | undefined;
-  } | null;
+  /** Null: scripts only, unless the mission or the environment names one. */
+  readonly model: RoleModel | null;
+  readonly tier: Tier;
   readonly tools: readonly string[];
   readonly limits: {
     /** The most calls, of models and tools, of one attempt. */
@@ -36,13 +35,8 @@ export interface Role {
 const frontMatter = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'expected lower-case letters, digits and _'),
   description: z.string().min(1),
-  model: z
-    .strictObject({
-      provider: z.string().min(1),
-      name: z.string().min(1),
-      temperature: z.number().min(0).max(2).optional(),
-    })
-    .optional(),
+  model: modelFrontMatter.optional(),
+  tier: tierFrontMatter,
   tools: z.array(z.string()).default([]),
   limits: z
     .strictObject({

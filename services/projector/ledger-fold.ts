@@ -7,6 +7,7 @@ import type { Event } from '#schemas/types.gen.ts';
 import { type Changes, keyOf } from './changes.ts';
 import type { Client } from './database.ts';
 import { decoded, type Fold, type FoldedBatch, putError } from './fold.ts';
+import { budgetRow, reviewRow } from './review-rows.ts';
 import { attemptRow, missionRow, noOutcome, type Outcome, outcomeOf, taskRows, timelineRow } from './rows.ts';
 import { quoted } from './schema-name.ts';
 
@@ -143,6 +144,8 @@ export class LedgerFold implements Fold {
     const head_hash = bodyHash(head);
     const row = missionRow(state, { partition, sequence, head_hash }, outcome);
     changes.put('missions', mission_id, row);
+    const budget = budgetRow(state);
+    if (budget !== null) changes.put('mission_budgets', mission_id, budget);
     putTasks(mission, changes);
     if (isSettled(state)) {
       changes.remove('mission_states', mission_id);
@@ -216,6 +219,8 @@ function follow(
     keyOf(fact.correlation_id, fact.sequence),
     timelineRow(fact, place.partition, place.offset),
   );
+  const review = reviewRow(fact);
+  if (review !== null) changes.put('reviews', keyOf(review.mission_id, review.review_id), review);
   const attempt = attemptRow(fact, before);
   if (attempt !== null) {
     changes.put('attempts', keyOf(attempt.mission_id, attempt.task_id, attempt.attempt), attempt);

@@ -31,7 +31,7 @@ export function modelCallRow(event: StepEvent): ModelCallRow | null {
   const free = provider === 'scripted' ? 0 : null;
   if (event.event_type === 'model_call_started') return { ...call, status: 'started', cost_nanos: free };
   const { ok, usage } = event.payload;
-  const { cost_usd, ...tokens } = usage;
+  const { cost_usd, calls: _, ...tokens } = usage;
   return { ...call, ...tokens, status: ok ? 'ok' : 'failed', cost_nanos: free ?? nanos(cost_usd) };
 }
 

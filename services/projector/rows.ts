@@ -177,14 +177,14 @@ export function attemptRow(fact: FactEvent, before: MissionState | null): Attemp
       return { ...attemptKey(fact), agent: fact.payload.agent, status: 'released' };
     case 'task_completed': {
       const { agent, steps, journal_hash, duration_ms, usage } = fact.payload;
-      const told = { agent, steps, journal_hash, duration_ms, ...usage };
+      const told = { agent, steps, journal_hash, duration_ms, ...usedBy(usage) };
       return { ...attemptKey(fact), ...told, status: 'completed', ended_at: at };
     }
     case 'task_attempt_failed':
     case 'task_failed': {
-      const { agent, steps, journal_hash, code, message } = fact.payload;
+      const { agent, steps, journal_hash, code, message, duration_ms, usage } = fact.payload;
       const retry_at = 'retry_at' in fact.payload ? instant(fact.payload.retry_at) : null;
-      const told = { agent, steps, journal_hash, code, message, retry_at };
+      const told = { agent, steps, journal_hash, code, message, retry_at, duration_ms, ...usedBy(usage) };
       return { ...attemptKey(fact), ...told, status: 'failed', ended_at: at };
     }
     case 'task_cancelled': {
@@ -197,6 +197,17 @@ export function attemptRow(fact: FactEvent, before: MissionState | null): Attemp
     default:
       return null;
   }
+}
+
+/** The columns of what was used up; calls are counted by their own rows. */
+export function usedBy({
+  input_tokens,
+  output_tokens,
+  cache_read_tokens,
+  cache_write_tokens,
+  cost_usd,
+}: Usage) {
+  return { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd };
 }
 
 function attemptKey(fact: {

@@ -5,7 +5,7 @@ import { type Changes, keyOf } from './changes.ts';
 import type { Client } from './database.ts';
 import { decoded, type Fold, type FoldedBatch, nothingToRemember, putError } from './fold.ts';
 import { modelCallRow } from './model-calls.ts';
-import { instant } from './rows.ts';
+import { instant, usedBy } from './rows.ts';
 import { quoted } from './schema-name.ts';
 
 export type StepEvent = EventOf<
@@ -57,7 +57,7 @@ export function stepRow(event: CallEvent, partition: number, offset: number): St
       const { model, provider, ok, text, tool_calls, stop_reason, code, message, duration_ms } =
         event.payload;
       const told = { provider, output: text, tool_calls, stop_reason, code, message, duration_ms };
-      const ended = { status: status(ok), ended_at: at, ...event.payload.usage };
+      const ended = { status: status(ok), ended_at: at, ...usedBy(event.payload.usage) };
       return { ...call, kind: 'model', name: model, ...told, ...ended };
     }
     case 'tool_call_started': {

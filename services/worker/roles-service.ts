@@ -6,6 +6,7 @@ import type { Role } from '#roles/load.ts';
 import { Claims, type Slots } from './claims.ts';
 import { JournalPlaces } from './journal-places.ts';
 import { systemClock } from './lease.ts';
+import { openModels } from './models/open-models.ts';
 import { journalReader } from './read-journal.ts';
 import type { WorkerParts } from './run-task.ts';
 import { Runners } from './runners.ts';
@@ -21,6 +22,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
   const parts: WorkerParts = {
     agent,
     roles,
+    models: openModels(process.env, log),
     codec,
     publisher: {
       async send(topic, records) {

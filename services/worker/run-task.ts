@@ -12,7 +12,9 @@ import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAbor
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
+import type { Models } from './models/open-models.ts';
 import { Parked } from './parked.ts';
+
 import { type EndReport, reportEvent } from './report.ts';
 import { tracedModel } from './spans.ts';
 import { toolboxOf } from './tools/toolbox.ts';
@@ -41,6 +43,7 @@ export interface WorkerParts {
   /** The name of this worker. */
   readonly agent: string;
   readonly roles: ReadonlyMap<string, Role>;
+  readonly models: Models;
   readonly codec: Codec;
   readonly publisher: Pick<Publisher, 'send'>;
   readonly readJournal: JournalReader;
@@ -104,7 +107,12 @@ export async function runTask(
     agent = new Agent({
       task: { ...owner, ...payload },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
-      model: tracedModel(chooseModel(payload.script, role)),
+      model: tracedModel(
+        chooseModel(
+          { script: payload.script, role, override: payload.model, cheaper: payload.cheaper },
+          parts.models,
+        ),
+      ),
       settings: { temperature: null, maxOutputTokens: 8_192 },
       answer: null,
       guardrails: openGuardrails,

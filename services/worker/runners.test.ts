@@ -10,13 +10,15 @@ import type { Outgoing } from '#chassis/outbox.ts';
 import { loadRoles } from '#roles/load.ts';
 import type { EventOf, Script } from '#schemas/types.gen.ts';
 import { instant, Lease, systemClock } from './lease.ts';
+import { openModels } from './models/open-models.ts';
 import { decodeStep, rehearsalCodec } from './rehearsal.ts';
 import type { EndReport } from './report.ts';
 import type { Claim, WorkerParts } from './run-task.ts';
 import { Runners } from './runners.ts';
 
 const codec = rehearsalCodec();
-const roles = loadRoles();
+// No test here may ask a real model.
+const roles = new Map([...loadRoles()].map(([name, role]) => [name, { ...role, model: null }]));
 let workspaces: string;
 before(async () => {
   workspaces = await mkdtemp(join(tmpdir(), 'ravenhelm-runners-'));
@@ -32,6 +34,7 @@ function worker(answers: (topic: string) => Promise<void> = () => Promise.resolv
   const parts: WorkerParts = {
     agent: 'agent-1',
     roles,
+    models: openModels({}, { info() {}, warn() {} }),
     codec,
     workspaces,
     clock,

@@ -14,7 +14,7 @@ import type { Model, ModelAnswer } from './models/model.ts';
 import { scriptedModel } from './models/scripted.ts';
 import { Log, ownerOf, rehearse } from './rehearsal.ts';
 import type { EndReport } from './report.ts';
-import { tracedModel, traceTask, traceToolCall } from './spans.ts';
+import { tracedModel, traceTask } from './spans.ts';
 import type { ToolResult } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
 
@@ -52,14 +52,13 @@ function toolbox(run: (call: string, signal: AbortSignal) => Promise<ToolResult>
   return {
     schemas: [],
     hash: 'h',
-    prepare(tool, args) {
+    prepare() {
       const effect = 'idempotent' as const;
       return {
         effect,
         run({ signal, idempotencyKey }) {
           const step = Number(idempotencyKey.split('/').at(-1));
-          const id = `call_${step / 2}`;
-          return traceToolCall({ id, tool, arguments: args, effect, step }, () => run(id, signal));
+          return run(`call_${step / 2}`, signal);
         },
       };
     },

@@ -1,6 +1,6 @@
 -- Up Migration
 
--- Rows of facts that no version has written so far; nothing folds into them yet.
+-- What people are asked, and what missions may use up: both from the ledger.
 
 create table reviews (
   mission_id text not null,
