@@ -1,0 +1,90 @@
+/** A plan as a mission file: to be saved, edited and run again. */
+import { isDeepStrictEqual } from 'node:util';
+import { Document, Scalar, visit } from 'yaml';
+import { asFailure, Failure } from '#chassis/failures.ts';
+import type { ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
+import { parseMission } from './load.ts';
+
+/**
+ * The mission file (YAML) of a plan. `parseMission` reads the same tasks from it, but for waves, which it derives of the
+ * needs again, and arguments of calls, which come back as the shortest JSON text of the same value. A script is written
+ * as `tool:` calls. Throws `invalid_plan` where the file could not say the same, naming where: arguments that are no
+ * JSON object, or anything else that a mission file does not take.
+ */
+export function planToMissionFile(name: string, brief: string, tasks: readonly TaskSpec[]): string {
+  const shortest = tasks.map(withShortArguments);
+  const document = new Document({ name, brief, tasks: shortest.map(entryOf) });
+  visit(document, {
+    Scalar(key, node) {
+      if (key !== 'key' && typeof node.value === 'string') node.type = styleOf(node.value);
+    },
+  });
+  const text = document.toString({ lineWidth: 0 });
+  checkSame(text, name, brief, shortest);
+  return text;
+}
+
+/** Text of several lines as a block; text that an editor would not show, or a reader would change, with escapes. */
+function styleOf(text: string): Scalar.Type {
+  if (/[^\P{C}\n\t]|[\u2028\u2029\ufeff]/u.test(text)) return Scalar.QUOTE_DOUBLE;
+  // A block begins with its indentation: what is blank there is safer within quotes.
+  if (/^[\n\t ]|[\t ](?:\n|$)/.test(text)) return Scalar.QUOTE_DOUBLE;
+  return text.includes('\n') ? Scalar.BLOCK_LITERAL : Scalar.PLAIN;
+}
+
+/** A task in the order that people read it; what is as if left out is left out. */
+function entryOf(task: TaskSpec): Record<string, unknown> {
+  const { id, role, description, needs, wave: _, timeout_ms, max_attempts, script, ...more } = task;
+  const said = Object.entries(more).filter(([, value]) => value !== '' && value !== null && value !== false);
+  return {
+    id,
+    role,
+    ...(description === '' ? {} : { description }),
+    needs,
+    ...(timeout_ms === 0 ? {} : { timeout: timeout_ms }),
+    ...(max_attempts === 0 ? {} : { max_attempts }),
+    ...Object.fromEntries(said),
+    ...(script === null ? {} : { script: script.calls.map(callOf) }),
+    ...(script === null || script.answer === '' ? {} : { answer: script.answer }),
+  };
+}
+
+function callOf({ tool, arguments: given, allow_failure }: ScriptedCall): Record<string, unknown> {
+  return { tool, arguments: JSON.parse(given) as unknown, ...(allow_failure ? { allow_failure } : {}) };
+}
+
+/** With the arguments as `parseMission` writes them. Throws `invalid_plan` for what is no JSON object. */
+function withShortArguments(task: TaskSpec): TaskSpec {
+  if (task.script === null) return task;
+  const calls = task.script.calls.map((call, at) => {
+    const where = `script.calls[${at}].arguments of ${task.id}`;
+    let value: unknown;
+    try {
+      value = JSON.parse(call.arguments);
+    } catch (error) {
+      const { message } = asFailure(error);
+      throw new Failure('invalid_plan', `${where}: found what is not JSON (${message}), expected an object`);
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const found = call.arguments.slice(0, 60);
+      throw new Failure('invalid_plan', `${where}: found ${found}, expected an object`);
+    }
+    return { ...call, arguments: JSON.stringify(value) };
+  });
+  return { ...task, script: { ...task.script, calls } };
+}
+
+/** Reading it is the only proof that it can be read. */
+function checkSame(text: string, name: string, brief: string, tasks: readonly TaskSpec[]): void {
+  const refuse = (what: string) =>
+    new Failure('invalid_plan', `the plan cannot be said in a mission file: ${what}`);
+  let read: ReturnType<typeof parseMission>;
+  try {
+    read = parseMission(text, 'line');
+  } catch (error) {
+    throw refuse(asFailure(error).message);
+  }
+  if (read.name !== name || read.brief !== brief) throw refuse('its name or brief would be another');
+  const differs = tasks.find((task, at) => !isDeepStrictEqual(read.tasks[at], { ...task, wave: 0 }));
+  if (differs) throw refuse(`task ${differs.id} would be another`);
+}
