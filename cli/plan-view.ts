@@ -75,7 +75,6 @@ function label({ id, role, description }: ViewTask): string {
  */
 function escaped(text: string): string {
   return text
-    .toWellFormed()
     .replace(/\p{C}/gu, (character) => (/\p{Cc}/u.test(character) ? ' ' : ''))
     .replace(/[^\p{L}\p{M}\p{N} ,_-]/gu, (character) => `#${character.codePointAt(0)};`);
 }

@@ -166,7 +166,10 @@ const anyTasks = fc.uniqueArray(id, { minLength: 1, maxLength: 6 }).chain((ids) 
 test('property: what is printed reads back as the same plan', () => {
   fc.assert(
     fc.property(text, text, anyTasks, (name, brief, tasks) => {
-      const read = parseMission(planToMissionFile(name, brief, tasks), 'plan.yaml');
+      const printed = planToMissionFile(name, brief, tasks);
+      assert.doesNotMatch(printed, /[^\P{C}\n\t]|[\u2028\u2029]/u, 'nothing that is not seen');
+      assert.doesNotMatch(printed, /[ \t]$/m, 'no blanks that an editor takes away');
+      const read = parseMission(printed, 'plan.yaml');
       assert.equal(read.name, name);
       assert.equal(read.brief, brief);
       assert.deepEqual(

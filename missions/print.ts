@@ -16,17 +16,31 @@ export function planToMissionFile(name: string, brief: string, tasks: readonly T
   const document = new Document({ name, brief, tasks: shortest.map(entryOf) });
   visit(document, {
     Scalar(key, node) {
-      if (key !== 'key' && typeof node.value === 'string') node.type = styleOf(node.value);
+      if (typeof node.value !== 'string') return;
+      if (key !== 'key') node.type = styleOf(node.value);
+      else if (unseen.test(node.value)) node.type = Scalar.QUOTE_DOUBLE;
     },
   });
-  const text = document.toString({ lineWidth: 0 });
+  // All of them are within double quotes.
+  const text = document.toString(layout).replaceAll(new RegExp(unseen, 'gu'), escaped);
   checkSame(text, name, brief, shortest);
   return text;
 }
 
+/** No line is broken where the text has none. */
+const layout = { lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER };
+
+/** What an editor does not show, or takes for something else than text. */
+const unseen = /[^\P{C}\n\t]|[\u2028\u2029]/u;
+
+function escaped(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\U${code.padStart(8, '0')}` : `\\u${code.padStart(4, '0')}`;
+}
+
 /** Text of several lines as a block; text that an editor would not show, or a reader would change, with escapes. */
 function styleOf(text: string): Scalar.Type {
-  if (/[^\P{C}\n\t]|[\u2028\u2029\ufeff]/u.test(text)) return Scalar.QUOTE_DOUBLE;
+  if (unseen.test(text)) return Scalar.QUOTE_DOUBLE;
   // A block begins with its indentation: what is blank there is safer within quotes.
   if (/^[\n\t ]|[\t ](?:\n|$)/.test(text)) return Scalar.QUOTE_DOUBLE;
   return text.includes('\n') ? Scalar.BLOCK_LITERAL : Scalar.PLAIN;
