@@ -8,7 +8,8 @@ import { goalOf } from './describe-draft.ts';
 import type { DraftTask } from './draft-task.ts';
 import { planFrom } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
-import { reviews, strategies } from './strategies.ts';
+import { reviews } from './reviews.ts';
+import { strategies } from './strategies.ts';
 import { contentWords, overlap } from './words.ts';
 
 const roles: readonly RoleName[] = [
