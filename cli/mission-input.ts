@@ -5,6 +5,7 @@ import { type KnownRoles, type MissionFields, parseMission } from '#missions/loa
 import { planFrom } from '#orchestrator/plan.ts';
 import { resolvePolicy } from '#orchestrator/policy.ts';
 import { loadRoles } from '#roles/load.ts';
+import { noOptions } from '#schemas/mission-command.ts';
 
 /**
  * The mission that a person means: a file, `-` for standard input, or a brief in plain words (for which a model makes
@@ -46,5 +47,6 @@ function readFile(path: string): string {
 
 function briefOnly(brief: string): MissionFields {
   const limits = { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 };
-  return { name: '', brief: brief.trim(), priority: 'normal', tasks: [], limits, on_failure: 'fail_fast' };
+  const about = { name: '', brief: brief.trim(), priority: 'normal' } as const;
+  return { ...about, tasks: [], limits, on_failure: 'fail_fast', options: noOptions };
 }

@@ -6,14 +6,21 @@ import { LineCounter, parseDocument } from 'yaml';
 import { Failure } from '#chassis/failures.ts';
 import type { Role } from '#roles/load.ts';
 import { taskSpec as specWith } from '#schemas/task-spec.ts';
-import type { MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
-import { type CallFile, type MissionFile, missionFile, type TaskFile } from './mission-file.ts';
+import type { Compensation, MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
+import {
+  type CallFile,
+  type MissionFile,
+  missionFile,
+  type SubMissionFile,
+  type TaskFile,
+} from './mission-file.ts';
+import { amountsOf, optionsOf } from './options.ts';
 import { describeIssue, type Place, Places } from './places.ts';
 
 /** What a mission file says; a caller adds the envelope. */
 export type MissionFields = Pick<
   MissionCommand,
-  'name' | 'brief' | 'priority' | 'tasks' | 'limits' | 'on_failure'
+  'name' | 'brief' | 'priority' | 'tasks' | 'limits' | 'on_failure' | 'options'
 >;
 
 /** What is needed of the roles here. */
@@ -81,6 +88,7 @@ export function parseMission(
       max_attempts: limits.max_attempts,
     },
     on_failure,
+    options: optionsOf(parsed.data),
   };
 }
 
@@ -136,7 +144,31 @@ function taskSpec(
     timeout_ms: task.timeout || timeoutOfRole,
     max_attempts: task.max_attempts,
     script,
+    model: task.model ?? '',
+    partial: task.partial,
+    mission: missionText(task.mission, mission),
+    compensation: compensationOf(task, idempotent),
+    budget: task.budget === undefined ? null : amountsOf(task.budget),
   });
+}
+
+function compensationOf({ compensation }: TaskFile, idempotent: boolean): Compensation | null {
+  if (compensation === undefined) return null;
+  const { description, script, answer } = compensation;
+  const calls = script?.map((call) => scriptedCall(call, idempotent));
+  return { description, script: calls === undefined ? null : { calls, answer } };
+}
+
+/** A mission within a mission travels as JSON text. */
+function missionText(given: string | SubMissionFile | undefined, mission: MissionFile): string {
+  if (given === undefined || typeof given === 'string') return given ?? '';
+  const { tasks, ...about } = given;
+  const specs = tasks?.map((task, index) => {
+    const id = task.id ?? `${task.role}-${index + 1}`;
+    const { kind: _, wave: __, budget: ___, ...spec } = taskSpec(task, mission, id, task.needs ?? [], 0);
+    return spec;
+  });
+  return JSON.stringify({ ...about, ...(specs === undefined ? {} : { tasks: specs }) });
 }
 
 /** The short forms of a mission file, as tool calls. */

@@ -75,6 +75,20 @@ const id = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'expected letters, digits, ".", "_" and "-", at most 128');
 
+/** What one attempt, or the whole mission, may use up. */
+const amounts = {
+  tokens: z.int().min(0).optional(),
+  calls: z.int().min(0).optional(),
+  /** US dollars. */
+  usd: z.number().min(0).max(1_000_000).optional(),
+  /** Working time of agents, added up. */
+  time: duration.optional(),
+};
+const model = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}\/[^\s]{1,200}$/, 'expected provider/name, like ollama/llama3.1');
+const onFailure = z.enum(['fail_fast', 'continue', 'replan']);
+
 const task = z.strictObject({
   /** Default: `<prefix>-<role>-wave<n>`. */
   id: id.optional(),
@@ -88,7 +102,38 @@ const task = z.strictObject({
   idempotent: z.boolean().optional(),
   script: z.array(call).max(1_000).optional(),
   answer: z.string().default(''),
+  /** Default: as the mission, the environment or the role says. */
+  model: model.optional(),
+  /** It runs when all that it needs has ended, failed or not. */
+  partial: z.boolean().default(false),
+  /** The task is a mission of its own: what it asks for, or that as JSON. Its role is `orchestrator`. */
+  mission: z.union([z.string(), z.lazy(() => subMission)]).optional(),
+  /** How what it did is undone. */
+  compensation: z
+    .strictObject({
+      description: z.string().min(1),
+      script: z.array(call).max(1_000).optional(),
+      answer: z.string().default(''),
+    })
+    .optional(),
+  budget: z.strictObject(amounts).optional(),
 });
+/** What a mission within a mission may say. */
+const subMission: z.ZodType<SubMissionFile> = z.strictObject({
+  name: z.string().optional(),
+  brief: z.string().optional(),
+  on_failure: onFailure.optional(),
+  hierarchy: z.enum(['none', 'tiers']).optional(),
+  tasks: z.array(z.lazy(() => task)).optional(),
+});
+export interface SubMissionFile {
+  readonly name?: string | undefined;
+  readonly brief?: string | undefined;
+  readonly on_failure?: string | undefined;
+  readonly hierarchy?: string | undefined;
+  readonly tasks?: readonly TaskFile[] | undefined;
+}
+export type AmountsFile = z.output<z.ZodObject<typeof amounts>>;
 export type TaskFile = z.output<typeof task>;
 
 export const missionFile = z
@@ -108,7 +153,23 @@ export const missionFile = z
       })
       .prefault({}),
     deadline: duration.default(0),
-    on_failure: z.enum(['fail_fast', 'continue']).default('fail_fast'),
+    on_failure: onFailure.default('fail_fast'),
+    planner: z.enum(['auto', 'model', 'heuristic']).optional(),
+    /** Tasks that the planner without a model aims at. */
+    agents: count(15).default(0),
+    hierarchy: z.enum(['none', 'tiers']).optional(),
+    plan_only: z.boolean().default(false),
+    review: z.enum(['plan']).optional(),
+    max_replans: count(10).default(0),
+    /** By role; `default` for all others. */
+    models: z.record(z.string(), model).default({}),
+    budget: z
+      .strictObject({
+        ...amounts,
+        per_task: z.strictObject(amounts).optional(),
+        at_limit: z.enum(['stop', 'ask', 'cheaper']).default('stop'),
+      })
+      .optional(),
     waves: z.array(z.array(task).min(1)).min(1).optional(),
     tasks: z.array(task).min(1).optional(),
   })

@@ -9,7 +9,8 @@ import { goalOf } from './describe-draft.ts';
 import type { DraftTask } from './draft-task.ts';
 import { planFrom } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
-import { reviews, strategies } from './strategies.ts';
+import { strategies } from './strategies.ts';
+import { reviews } from './verification-tasks.ts';
 import { contentWords, overlap } from './words.ts';
 
 const roles: readonly RoleName[] = [

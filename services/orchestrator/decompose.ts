@@ -5,17 +5,12 @@
  */
 import { type BriefPart, beginsWithVerb, partsOf } from './brief-parts.ts';
 import { type RoleName, roleChooser } from './choose-role.ts';
+import { chooseStrategy } from './choose-strategy.ts';
 import { describeDrafts } from './describe-draft.ts';
 import { type Draft, isNew, levelsOf, mergeTo, wordsOf } from './draft-shape.ts';
 import { type DraftTask, takeId } from './draft-task.ts';
-import {
-  type Aspect,
-  chooseStrategy,
-  type Phase,
-  reviews,
-  type Strategy,
-  type StrategyName,
-} from './strategies.ts';
+import type { Aspect, Phase, Strategy, StrategyName } from './strategies.ts';
+import { reviews } from './verification-tasks.ts';
 import { contentWords, overlaps } from './words.ts';
 
 export interface DecomposeOptions {

@@ -1,6 +1,9 @@
 import type { Draft, Goal } from './draft-shape.ts';
 import { bytesOf, type DraftTask, excerpt, roomOfPlan } from './draft-task.ts';
 
+/** Three synthesizers and an executive come above fifteen tasks, and are told the brief, too. */
+const mostTiers = 4;
+
 export interface NamedDraft {
   readonly draft: Draft;
   readonly id: string;
@@ -21,7 +24,7 @@ export function describeDrafts(
   const byKey = new Map(named.map((each) => [each.draft.key, each]));
   const bare = named.map((each) => taskOf(each, byKey, ''));
   const used = bare.reduce((sum, task) => sum + bytesOf(task), 0);
-  const room = Math.floor((roomOfPlan - used) / named.length);
+  const room = Math.floor((roomOfPlan - used) / (named.length + mostTiers));
   const context = excerpt(brief.trim(), Math.max(200, room));
   const shown = context === brief.trim() ? brief.length : context.length;
   return { tasks: named.map((each) => taskOf(each, byKey, context)), shown };

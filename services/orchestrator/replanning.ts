@@ -31,7 +31,10 @@ export function replanning(state: MissionState): Plan {
     needs: task.needs.filter((need) => ids.has(need)),
   }));
   const id = `replan-${state.replans + 1}`;
-  return indexPlan([...keptTasks, planTask(id, briefAgain(state), state.policy)]);
+  const isDone = (task: string) => state.tasks[state.plan?.index.get(task) ?? -1]?.status === 'completed';
+  // The planner sees what is done, and may build on it.
+  const needs = keptTasks.map((task) => task.id).filter(isDone);
+  return indexPlan([...keptTasks, { ...planTask(id, briefAgain(state), state.policy), needs }]);
 }
 
 function briefAgain(state: MissionState): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { taskSpec } from '#schemas/task-spec.ts';
+import { decompose } from './decompose.ts';
 import type { DraftTask } from './draft-task.ts';
 import { planFrom } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
@@ -130,6 +131,14 @@ describe('tiers', () => {
       planOf(made);
       const bytes = Buffer.byteLength(JSON.stringify(made));
       assert.ok(bytes < 256 * 1024, `${count}: ${bytes} bytes`);
+    }
+    const roleNames = [{ name: 'developer' }];
+    for (const letter of ['x', '写']) {
+      const brief = letter.repeat(64_000);
+      const { tasks } = decompose(brief, { roles: roleNames, agents: 15 });
+      const made = withTiers(tasks, { ...roles, brief });
+      planOf(made);
+      for (const { description } of above(made)) assert.ok(description.includes(letter.repeat(1000)));
     }
     const short = above(withTiers(workers(20), { ...roles, brief: 'x'.repeat(20_000) }));
     for (const { description } of short) assert.ok(description.includes('x'.repeat(20_000)));
