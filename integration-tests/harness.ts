@@ -194,7 +194,7 @@ function writeRoles(folder: string, roles: readonly string[]): void {
   for (const name of roles) {
     const tools = '[execute_terminal_command, workspace_read, workspace_write, workspace_list]';
     const limits = '{ max_steps: 100, timeout_ms: 60000, concurrency: 64 }';
-    const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}`;
+    const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}\nsandbox: { shell: true }`;
     writeFileSync(join(folder, `${name}.md`), `---\n${front}\n---\nDo what the task says.\n`);
   }
 }

@@ -99,7 +99,7 @@ export async function runTask(
       task: { ...owner, description: payload.description, needs: payload.needs },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
       model: chooseModel(payload.script, role),
-      toolbox: toolboxOf(role.tools),
+      toolbox: toolboxOf(role.tools, role.sandbox),
       maxSteps: role.limits.max_steps,
       journal,
       recorded,
