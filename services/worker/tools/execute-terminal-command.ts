@@ -6,13 +6,12 @@ import type { SandboxRules } from '#roles/sandbox-front-matter.ts';
 import { Capture, outputPath } from './capture.ts';
 import { fitJson } from './output.ts';
 import { counted, processCount } from './process-group.ts';
-import { type CommandOutcome, runCommand } from './run-command.ts';
+import { type CommandOutcome, INFO_FD, runCommand } from './run-command.ts';
 import { enclose, probeSandbox, type Sandbox } from './sandbox.ts';
 import { defineTool, type Tool, type ToolResult } from './tool.ts';
 
 const text = z
   .string()
-  .min(1)
   .max(100_000)
   .refine((value) => !value.includes('\0'), 'contains NUL');
 
@@ -34,7 +33,7 @@ const withoutShell = z.strictObject(common, {
 
 const withShell = z
   .strictObject({
-    command: text.optional().describe('A shell command, run by /bin/sh -c in the workspace.'),
+    command: text.min(1).optional().describe('A shell command, run by /bin/sh -c in the workspace.'),
     ...common,
     argv: common.argv.optional(),
   })
@@ -68,18 +67,21 @@ export function terminalCommand(rules: SandboxRules, machine: () => Promise<Sand
         throw new Failure('sandbox_missing', `the role requires a sandbox; found none: ${sandbox.why}`);
       }
       const env = environment(cwd, idempotencyKey);
-      const options = { limit: outputLimit, workspace };
+      const kept = { limit: outputLimit, workspace };
       const captures = {
-        stdout: new Capture({ ...options, path: outputPath(idempotencyKey) }),
-        stderr: new Capture({ ...options, path: outputPath(idempotencyKey, '.stderr') }),
+        stdout: new Capture({ ...kept, path: outputPath(idempotencyKey) }),
+        stderr: new Capture({ ...kept, path: outputPath(idempotencyKey, '.stderr') }),
       };
-      const run = (toRun: readonly string[]) =>
-        runCommand(toRun, { cwd, env, timeoutMs, signal, ...captures });
+      const options = { cwd, env, timeoutMs, signal, ...captures };
       try {
         const outcome =
           sandbox.kind === 'none'
-            ? await run(argv)
-            : await counted(enclose(argv, sandbox, { rules, workspace: cwd, env }), rules.processes, run);
+            ? await runCommand(argv, options)
+            : await counted(
+                enclose(argv, sandbox, { rules, workspace: cwd, env, infoFd: INFO_FD }),
+                rules.processes,
+                (enclosed) => runCommand(enclosed, { ...options, sandboxed: true }),
+              );
         return await report(outcome, captures, await spoken(sandbox), timeoutMs, outputLimit);
       } finally {
         await captures.stdout.end();
@@ -100,7 +102,7 @@ async function spoken(sandbox: Sandbox): Promise<string> {
 /** A relative path of a program stays in the workspace, and nothing is taken for an option of what starts it. */
 function checked(argv: readonly string[]): readonly string[] {
   const [program = ''] = argv;
-  if (program.startsWith('-')) {
+  if (program === '' || program.startsWith('-')) {
     throw new Failure('invalid_arguments', `argv.0: found ${JSON.stringify(program)}, expected a program`);
   }
   if (!program.startsWith('/') && program.split('/').includes('..')) {

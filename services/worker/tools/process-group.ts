@@ -91,12 +91,12 @@ export async function counted<T>(
 
 /** The kernel may need a moment for the last of its processes; the next worker sweeps what stays. */
 async function remove(group: string): Promise<void> {
-  for (let tries = 0; tries < 20; tries++) {
+  for (let pause = 1; pause < 200; pause *= 2) {
     try {
       await rmdir(group);
       return;
     } catch {
-      await sleep(10);
+      await sleep(pause);
     }
   }
 }

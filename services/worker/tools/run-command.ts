@@ -18,6 +18,11 @@ export interface CommandOptions {
   readonly signal: AbortSignal;
   readonly stdout: OutputSink;
   readonly stderr: OutputSink;
+  /**
+   * True for a command in a sandbox that writes `{"child-pid": n}` to INFO_FD: the group of that process is what is
+   * told to end, because the sandbox itself would end at once, with all that is in it.
+   */
+  readonly sandboxed?: boolean;
   /** From SIGTERM to SIGKILL. */
   readonly graceMs?: number;
 }
@@ -34,9 +39,12 @@ export interface CommandOutcome {
   readonly timedOut: boolean;
 }
 
+/** Where a sandbox says which process it is. */
+export const INFO_FD = 4;
+
 // The watchdog ignores the SIGTERM that the group gets first; the command itself does not inherit fd 3.
 const WATCHED =
-  '{ trap "" TERM INT HUP; read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 & exec 3<&-; exec "$@"';
+  '{ trap "" TERM INT HUP; read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 4>&- & exec 3<&-; exec "$@"';
 
 /** How long output may go on after the command has ended, for pipes held by a child that left the group. */
 const DRAIN_MS = 500;
@@ -50,7 +58,11 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       cwd: options.cwd,
       env: options.env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(options.sandboxed ? (['pipe'] as const) : [])],
+    });
+    let inside: number | undefined;
+    child.stdio[INFO_FD]?.on('data', (chunk: Buffer) => {
+      inside ??= Number(/"child-pid": (\d+)/.exec(chunk.toString())?.[1] ?? Number.NaN) || undefined;
     });
     const reading = Promise.all([
       readInto(options.stdout, child.stdout),
@@ -63,7 +75,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
     let killing: NodeJS.Timeout | undefined;
     let draining: NodeJS.Timeout | undefined;
     const stop = () => {
-      killGroup(child.pid, 'SIGTERM');
+      killGroup(inside ?? child.pid, 'SIGTERM');
       killing ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.graceMs ?? 1_000);
     };
     const timeout = setTimeout(() => {
@@ -85,6 +97,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       );
     });
     child.once('exit', () => {
+      inside = undefined;
       // The watchdog keeps the group, and so its id, alive until here: no other process can be meant.
       killGroup(child.pid, 'SIGKILL');
       draining = setTimeout(() => {

@@ -7,8 +7,7 @@ import { accessSync, constants, lstatSync, readlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { asFailure } from '#chassis/failures.ts';
-import type { SandboxRules } from '#roles/sandbox-front-matter.ts';
-import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
+import { defaultSandboxRules, type SandboxRules } from '#roles/sandbox-front-matter.ts';
 import { resourceLimits } from './resource-limits.ts';
 
 export interface Bubblewrap {
@@ -26,6 +25,8 @@ export interface Enclosed {
   /** Real path: it is there under the same path, writable. */
   readonly workspace: string | null;
   readonly env: Readonly<Record<string, string>>;
+  /** The file descriptor where it says which process it is. */
+  readonly infoFd?: number;
 }
 
 const PROBE_MS = 10_000;
@@ -90,7 +91,7 @@ async function probe(): Promise<Sandbox> {
 
 /** The command that runs `argv` in the sandbox, under the limits of the rules. */
 export function enclose(argv: readonly string[], sandbox: Bubblewrap, enclosed: Enclosed): string[] {
-  const { rules, workspace, env } = enclosed;
+  const { rules, workspace, env, infoFd } = enclosed;
   const node = dirname(process.execPath);
   return [
     sandbox.bwrap,
@@ -99,6 +100,7 @@ export function enclose(argv: readonly string[], sandbox: Bubblewrap, enclosed: 
     ...(sandbox.seals ? ['--unshare-user', '--disable-userns'] : []),
     '--die-with-parent',
     '--new-session',
+    ...(infoFd === undefined ? [] : ['--info-fd', String(infoFd)]),
     '--cap-drop',
     'ALL',
     '--clearenv',
