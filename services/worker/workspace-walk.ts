@@ -123,6 +123,7 @@ export async function walk(root: string, path: string, make: boolean): Promise<P
         continue;
       }
       held.push(handle);
+      tries = 0;
       if (held.length > MAX_HELD)
         throw new Failure(
           'path_refused',
