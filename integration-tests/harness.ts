@@ -26,6 +26,7 @@ import { missionCommand } from '#schemas/mission-command.ts';
 import { registerAll } from '#schemas/register.ts';
 import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
 import { missionsSubject, topicNames, topicTable } from '#topics/table.ts';
+import { directoryName } from '#worker/workspace.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -37,6 +38,8 @@ export interface Namespace {
   /** A folder of this test, deleted after it: workspaces, logs, roles. */
   readonly folder: string;
   readonly facts: Facts;
+  /** A file in the workspace of a mission: commands in a sandbox write nowhere else. */
+  file(mission: string, name: string): string;
   start(service: ServiceName, options?: StartOptions): Promise<Running>;
   /** Runs before the services are stopped: hooks of node:test run in the order in which they were registered. */
   beforeClose(run: () => Promise<void>): void;
@@ -125,6 +128,7 @@ export async function openNamespace(
     env,
     folder,
     facts,
+    file: (mission, name) => join(folder, 'workspaces', directoryName(mission), name),
     beforeClose: (run) => void closers.push(run),
     async start(service, start = {}) {
       const child = await startService(
