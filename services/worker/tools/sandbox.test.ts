@@ -1,6 +1,6 @@
 /** What commands try, and what becomes of it. Each is run for real. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
@@ -83,6 +83,11 @@ async function gone(mark: string): Promise<boolean> {
   }
   return false;
 }
+
+test(`where any bubblewrap works, ours does (${variant})`, () => {
+  const plainest = ['--unshare-all', '--ro-bind', '/', '/', 'true'];
+  assert.equal(spawnSync('bwrap', plainest).status === 0, enclosed, variant);
+});
 
 describe('what the result says', { concurrency: true }, () => {
   test(`which sandbox there was (${variant})`, async () => {
