@@ -133,8 +133,9 @@ describe('git, told to run something', { concurrency: true }, () => {
     ['ext::', ['git', '-c', 'protocol.ext.allow=always', 'ls-remote', 'ext::cat /etc/shadow']],
   ] as const) {
     test(`by ${what}: ${machine.kind === 'bubblewrap' ? 'it finds nothing (in bubblewrap)' : 'NOT BOUNDED: no sandbox'}`, async () => {
-      const { result } = await run(machine, { argv });
-      if (machine.kind !== 'bubblewrap') return assert.match(result.output, /"none: /);
+      const enclosed = machine.kind === 'bubblewrap';
+      const { result } = await run(machine, { argv: enclosed ? argv : ['true'] });
+      if (!enclosed) return assert.match(result.output, /"none: /);
       assert.doesNotMatch(result.output, /root:/);
       assert.match(result.output, /shadow: No such file|remote|fatal|usage/);
       assert.ok(!existsSync('/usr/made'));
