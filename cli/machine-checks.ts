@@ -6,6 +6,7 @@ import { dockerAnswers } from '#local/docker.ts';
 import { findJava, hasMaven, oldestJava } from '#local/java.ts';
 import { defaultPorts, isFree } from '#local/ports.ts';
 import { whereIs } from '#local/stack.ts';
+import { findSandbox } from '#worker/tools/sandbox-warning.ts';
 import type { Invocation } from './invocation.ts';
 import { placeOf } from './place.ts';
 
@@ -54,6 +55,17 @@ export function machineChecks({ env, signal }: Invocation): Check[] {
       async run() {
         const { stdout } = await promisify(execFile)('openssl', ['version'], { timeout: 5000, signal });
         return { level: 'ok', found: stdout.trim() };
+      },
+    },
+    {
+      name: 'sandbox',
+      advice: 'Install bubblewrap: without it, the commands of tasks may do what you may.',
+      async run() {
+        const { whole, found } = await findSandbox();
+        if (whole) return { level: 'ok', found };
+        const advice =
+          'Install bubblewrap, and run as an ordinary user: docs/security.md says what it protects.';
+        return { level: 'warn', found, advice };
       },
     },
     {

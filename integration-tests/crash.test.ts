@@ -12,12 +12,13 @@ import { type LedgerFact, type Namespace, openNamespace, scriptedTask } from './
 import { checkLedger, checkRuns, readRuns } from './invariants.ts';
 import { checkProjection } from './projection-check.ts';
 
+const RUNS = 'runs.txt';
 const roles = ['builder', 'checker'];
 /** Leases are short, so that a dead worker is soon replaced; attempts may take long, so that none begins anew. */
 const limits = { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 5000, deadline_ms: 0, max_attempts: 1 };
 
-/** Three waves of three tasks of two steps; each step says outside, in `runs`, that it ran. */
-function plan(mission: string, runs: string): TaskSpec[] {
+/** Three waves of three tasks of two steps; each step says in the workspace, outside the log, that it ran. */
+function plan(mission: string): TaskSpec[] {
   return [1, 2, 3].flatMap((wave) =>
     [1, 2, 3].map((i) =>
       scriptedTask(
@@ -27,7 +28,7 @@ function plan(mission: string, runs: string): TaskSpec[] {
           needs: wave === 1 ? [] : [1, 2, 3].map((need) => `w${wave - 1}-${need}`),
         },
         [1, 2].map((step) => ({
-          command: `echo ${stepName(mission, `w${wave}-${i}`, step)} $(date +%s%N) >> ${runs}; sleep 0.1`,
+          command: `echo ${stepName(mission, `w${wave}-${i}`, step)} $(date +%s%N) >> ${RUNS}; sleep 0.1`,
         })),
       ),
     ),
@@ -36,16 +37,11 @@ function plan(mission: string, runs: string): TaskSpec[] {
 
 const stepName = (mission: string, task: string, step: number) => `${mission}/${task}/${step}`;
 
-async function submitMany(
-  space: Namespace,
-  count: number,
-  runs: string,
-  name = 'm',
-): Promise<Map<string, TaskSpec[]>> {
+async function submitMany(space: Namespace, count: number, name = 'm'): Promise<Map<string, TaskSpec[]>> {
   const missions = new Map<string, TaskSpec[]>();
   for (let i = 0; i < count; i++) {
     const mission = `${name}${i}-${space.prefix}`;
-    missions.set(mission, plan(mission, runs));
+    missions.set(mission, plan(mission));
   }
   await Promise.all(
     [...missions].map(([correlation_id, tasks]) => space.submit({ correlation_id, tasks, limits })),
@@ -54,12 +50,7 @@ async function submitMany(
 }
 
 /** All ends, the ledger, the verifier, and the steps that ran outside. */
-async function checkAll(
-  t: TestContext,
-  space: Namespace,
-  missions: ReadonlyMap<string, TaskSpec[]>,
-  runs: string,
-) {
+async function checkAll(t: TestContext, space: Namespace, missions: ReadonlyMap<string, TaskSpec[]>) {
   for (const mission of missions.keys()) {
     const end = await space.facts.end(mission, 120_000);
     assert.equal(end.event_type, 'mission_completed', `${mission}: ${JSON.stringify(end.payload)}`);
@@ -74,7 +65,7 @@ async function checkAll(
   assert.deepEqual([...findings, ...atEnd], []);
   assert.equal(summary.ended, missions.size);
 
-  const ran = readRuns(runs);
+  const ran = [...missions.keys()].flatMap((mission) => readRuns(space.file(mission, RUNS)));
   const outcomes = await readOutcomes(space);
   const steps = [...missions].flatMap(([mission, tasks]) =>
     tasks.flatMap(({ id }) => [1, 2].map((n) => stepName(mission, id, n))),
@@ -112,7 +103,6 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
   timeout: 300_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles, partitions: 3 });
-  const runs = join(space.folder, 'runs.txt');
   const fleet = new Fleet(space);
   await Promise.all([
     fleet.add('orchestrator'),
@@ -122,14 +112,14 @@ test('kill -9 of every service in turn, several times, while fifty missions run'
     fleet.add('worker'),
     fleet.add('projector'),
   ]);
-  const missions = await submitMany(space, 50, runs);
+  const missions = await submitMany(space, 50);
   for (let round = 0; round < 3; round++) {
     for (const member of fleet.all) {
       fleet.kill(member);
       await sleep(1500);
     }
   }
-  await checkAll(t, space, missions, runs);
+  await checkAll(t, space, missions);
   await checkProjection(space);
   const kills = fleet.all.map(({ service, kills }) => `${service} ${kills}`).join(', ');
   t.diagnostic(`killed: ${kills}`);
@@ -147,14 +137,13 @@ for (const point of ['before-outputs', 'outputs-sent']) {
     timeout: 180_000,
   }, async (t) => {
     const space = await openNamespace(t, { roles, partitions: 1 });
-    const runs = join(space.folder, 'runs.txt');
     const trigger = join(space.folder, 'freeze');
     const frozen = await space.start('orchestrator', {
       env: { RAVENHELM_STOP_AT: point, RAVENHELM_STOP_WHEN: trigger },
     });
     await space.start('worker');
     await space.start('orchestrator');
-    const missions = await submitMany(space, 10, runs);
+    const missions = await submitMany(space, 10);
     await space.facts.until(({ all }) => all.some(isWaveEnd), 'first wave');
     writeFileSync(trigger, '');
     for (let i = 0; existsSync(trigger) && i < 400; i++) await sleep(25);
@@ -162,9 +151,9 @@ for (const point of ['before-outputs', 'outputs-sent']) {
     const before = space.facts.all.length;
     await sleep(15_000);
     assert.ok(space.facts.all.length > before, 'another orchestrator has taken over');
-    const later = await submitMany(space, 5, runs, 'late');
+    const later = await submitMany(space, 5, 'late');
     frozen.signal('SIGCONT');
-    await checkAll(t, space, new Map([...missions, ...later]), runs);
+    await checkAll(t, space, new Map([...missions, ...later]));
     // It had to see that it is no longer the owner; its process goes on as a member of the group.
     await frozen.ready();
   });

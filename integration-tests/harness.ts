@@ -27,6 +27,7 @@ import { registerAll } from '#schemas/register.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { EventOf, MissionCommand, PayloadOf, TaskSpec } from '#schemas/types.gen.ts';
 import { missionsSubject, topicNames, topicTable } from '#topics/table.ts';
+import { directoryName } from '#worker/workspace.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -38,6 +39,8 @@ export interface Namespace {
   /** A folder of this test, deleted after it: workspaces, logs, roles. */
   readonly folder: string;
   readonly facts: Facts;
+  /** A file in the workspace of a mission: commands in a sandbox write nowhere else. */
+  file(mission: string, name: string): string;
   start(service: ServiceName, options?: StartOptions): Promise<Running>;
   /** Runs before the services are stopped: hooks of node:test run in the order in which they were registered. */
   beforeClose(run: () => Promise<void>): void;
@@ -126,6 +129,7 @@ export async function openNamespace(
     env,
     folder,
     facts,
+    file: (mission, name) => join(folder, 'workspaces', directoryName(mission), name),
     beforeClose: (run) => void closers.push(run),
     async start(service, start = {}) {
       const child = await startService(
@@ -187,7 +191,7 @@ function writeRoles(folder: string, roles: readonly string[]): void {
   for (const name of roles) {
     const tools = '[execute_terminal_command, workspace_read, workspace_write, workspace_list]';
     const limits = '{ max_steps: 100, timeout_ms: 60000, concurrency: 64 }';
-    const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}`;
+    const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}\nsandbox: { shell: true }`;
     writeFileSync(join(folder, `${name}.md`), `---\n${front}\n---\nDo what the task says.\n`);
   }
 }

@@ -1,7 +1,6 @@
 /** A task outlives its worker: the next one goes on at the unfinished step. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openNamespace, scriptedTask } from './harness.ts';
@@ -13,14 +12,14 @@ test('kill -9 in the middle of a ten-step task: nothing finished is done again',
   timeout: 90_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  const runs = join(space.folder, 'runs.txt');
   await space.start('orchestrator');
   const first = await space.start('worker');
-  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const commands = steps.map((n) => ({ command: `echo ${n} >> runs.txt; sleep 0.2` }));
   const mission = await space.submit({
     tasks: [scriptedTask({ id: 'long', role: 'builder' }, commands)],
     limits,
   });
+  const runs = space.file(mission, 'runs.txt');
   const lines = () => (existsSync(runs) ? readFileSync(runs, 'utf8').trim().split('\n').map(Number) : []);
   for (let i = 0; lines().length < 5 && i < 400; i++) await sleep(25);
   first.signal('SIGKILL');
@@ -48,12 +47,12 @@ test('a worker that is frozen beyond its lease, and wakes when another has its t
   timeout: 90_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  const runs = join(space.folder, 'runs.txt');
   await space.start('orchestrator');
   const frozen = await space.start('worker');
-  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const commands = steps.map((n) => ({ command: `echo ${n} >> runs.txt; sleep 0.2` }));
   const tasks = [scriptedTask({ id: 'long', role: 'builder' }, commands)];
   const mission = await space.submit({ tasks, limits });
+  const runs = space.file(mission, 'runs.txt');
   const lines = () => (existsSync(runs) ? readFileSync(runs, 'utf8').trim().split('\n').map(Number) : []);
   for (let i = 0; lines().length < 3 && i < 400; i++) await sleep(25);
   frozen.signal('SIGSTOP');
@@ -79,12 +78,11 @@ test('kill -9 right after claims: what was claimed and completed is not claimed 
   timeout: 90_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  const runs = join(space.folder, 'runs.txt');
   await space.start('orchestrator');
   const first = await space.start('worker');
   const ids = Array.from({ length: 40 }, (_, i) => `t${i}`);
   const tasks = ids.map((id, i) =>
-    scriptedTask({ id, role: 'builder' }, [{ command: `sleep ${(i % 8) * 0.05}; echo ${id} >> ${runs}` }]),
+    scriptedTask({ id, role: 'builder' }, [{ command: `sleep ${(i % 8) * 0.05}; echo ${id} >> runs.txt` }]),
   );
   const mission = await space.submit({ tasks, limits });
   const completed = () =>
@@ -99,7 +97,7 @@ test('kill -9 right after claims: what was claimed and completed is not claimed 
   await space.start('worker');
   const end = await space.facts.end(mission);
   assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
-  const ran = readFileSync(runs, 'utf8').trim().split('\n');
+  const ran = readFileSync(space.file(mission, 'runs.txt'), 'utf8').trim().split('\n');
   for (const id of before) assert.equal(ran.filter((each) => each === id).length, 1, `${id} ran again`);
 });
 
@@ -107,11 +105,10 @@ test('SIGTERM gives the task back at once, and the next worker goes on with it',
   timeout: 90_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  const runs = join(space.folder, 'runs.txt');
   await space.start('orchestrator');
   const env = { RAVENHELM_DRAIN_TIMEOUT_MS: '300' };
   const first = await space.start('worker', { env });
-  const commands = steps.map((n) => ({ command: `echo ${n} >> ${runs}; sleep 0.2` }));
+  const commands = steps.map((n) => ({ command: `echo ${n} >> runs.txt; sleep 0.2` }));
   const slowLease = { ...limits, lease_ms: 60_000 };
   const mission = await space.submit({
     tasks: [scriptedTask({ id: 'long', role: 'builder' }, commands)],
@@ -130,14 +127,14 @@ test('an effect that must not happen twice, and whose outcome a kill hid, is not
   timeout: 90_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  const runs = join(space.folder, 'runs.txt');
   await space.start('orchestrator');
   const first = await space.start('worker');
-  const command = { command: `echo paid >> ${runs}; sleep 30`, idempotent: false };
+  const command = { command: 'echo paid >> runs.txt; sleep 30', idempotent: false };
   const mission = await space.submit({
     tasks: [scriptedTask({ id: 'pay', role: 'builder' }, [command])],
     limits,
   });
+  const runs = space.file(mission, 'runs.txt');
   for (let i = 0; !existsSync(runs) && i < 400; i++) await sleep(25);
   first.signal('SIGKILL');
   await space.start('worker');
@@ -161,8 +158,7 @@ test('an effect that must not happen twice, and whose outcome a kill hid, is not
 test('cancelling a mission stops what runs', { timeout: 60_000 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
   await Promise.all([space.start('orchestrator'), space.start('worker')]);
-  const done = join(space.folder, 'done');
-  const tasks = [scriptedTask({ id: 'slow', role: 'builder' }, [{ command: `sleep 20; touch ${done}` }])];
+  const tasks = [scriptedTask({ id: 'slow', role: 'builder' }, [{ command: 'sleep 20; touch done' }])];
   const mission = await space.submit({ tasks });
   await space.facts.until(({ all }) => all.some(({ event }) => event.event_type === 'task_started'), 'start');
   await space.command({ event_type: 'mission_cancelled', correlation_id: mission, reason: 'enough' });
@@ -175,5 +171,5 @@ test('cancelling a mission stops what runs', { timeout: 60_000 }, async (t) => {
   // The next task gets the slot at once: the worker has let go of the cancelled one.
   const next = await space.submit({ tasks: [scriptedTask({ id: 'next', role: 'builder' })] });
   assert.equal((await space.facts.end(next)).event_type, 'mission_completed');
-  assert.ok(!existsSync(done));
+  assert.ok(!existsSync(space.file(mission, 'done')));
 });

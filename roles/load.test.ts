@@ -46,12 +46,20 @@ test('what is left out of the front matter has defaults', () => {
   const role = parseRole('---\nname: a\ndescription: b\n---\nDo it.\n', 'a.md');
   assert.deepEqual(role.limits, { max_steps: 50, timeout_ms: null, concurrency: 8 });
   assert.equal(role.model, null);
+  assert.deepEqual(role.sandbox, {
+    shell: false,
+    network: false,
+    required: false,
+    memory_mb: 2_048,
+    processes: 512,
+    cpu_seconds: 3_600,
+  });
   assert.equal(role.prompt, 'Do it.');
 });
 
 test('errors name the file, the line and what is wrong, all at once', () => {
   const text =
-    '---\nname: A b\ndescription: x\nlimits:\n  max_steps: 0\n  speed: 9\ntools: bash\n---\nprompt\n';
+    '---\nname: A b\ndescription: x\nlimits:\n  max_steps: 0\n  speed: 9\ntools: bash\nsandbox:\n  shell: sure\n---\nprompt\n';
   assert.throws(
     () => parseRole(text, 'roles/a.md'),
     (error) => {
@@ -61,6 +69,7 @@ test('errors name the file, the line and what is wrong, all at once', () => {
       assert.match(error.message, /^roles\/a\.md:5: limits\.max_steps: /m);
       assert.match(error.message, /^roles\/a\.md:6: limits\.speed: /m);
       assert.match(error.message, /^roles\/a\.md:7: tools: /m);
+      assert.match(error.message, /^roles\/a\.md:9: sandbox\.shell: /m);
       return true;
     },
   );

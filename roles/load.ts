@@ -9,6 +9,7 @@ import { isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
 import { modelFrontMatter, type RoleModel, type Tier, tierFrontMatter } from './model-front-matter.ts';
+import { type SandboxRules, sandboxFrontMatter } from './sandbox-front-matter.ts';
 
 export interface Role {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface Role {
     /** Tasks at once in one worker process. */
     readonly concurrency: number;
   };
+  /** What commands may do. */
+  readonly sandbox: SandboxRules;
   readonly prompt: string;
   /** The first 12 hex digits of the SHA-256 of the file. */
   readonly prompt_version: string;
@@ -46,6 +49,7 @@ const frontMatter = z.strictObject({
       concurrency: z.int().min(1).max(10_000).default(8),
     })
     .prefault({}),
+  sandbox: sandboxFrontMatter,
 });
 
 /** Reads one role. Throws `invalid_configuration`, listing all that is wrong as `file:line: where: what`. */

@@ -3,6 +3,7 @@
  * dies: from then on its records are lost and nothing that it waits for comes, while what it need not wait for still
  * happens, as it may when a process is killed.
  */
+import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { catalog } from '#schemas/catalog.ts';
 import { type Codec, createCodec } from '#schemas/codec.ts';
 import type { Amounts, NeedResult, ReviewAnswer, Script } from '#schemas/types.gen.ts';
@@ -113,7 +114,7 @@ export async function rehearse(
     now: () => 0,
     prompt: { text: 'You are cert_agent.', version: '1', hash: '1' },
     model: rehearsal.model ?? scriptedModel(rehearsal.script),
-    toolbox: rehearsal.toolbox ?? toolboxOf(toolNames),
+    toolbox: rehearsal.toolbox ?? toolboxOf(toolNames, { ...defaultSandboxRules, shell: true }),
     maxSteps: rehearsal.maxSteps ?? 50,
     journal,
     recorded,

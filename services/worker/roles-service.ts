@@ -10,11 +10,13 @@ import { openModels } from './models/open-models.ts';
 import { journalReader } from './read-journal.ts';
 import type { WorkerParts } from './run-task.ts';
 import { Runners } from './runners.ts';
+import { warnOfMissingSandbox } from './tools/sandbox-warning.ts';
 
 /** Hosts the given roles in this process, each as a member of its own consumer group `worker-<role>`. */
 export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<string, Role>): Promise<Service> {
   const { admin, topics, codec, publisher, kafka, log, agent, config } = context;
   const clock = systemClock;
+  await warnOfMissingSandbox(log);
   const ends = await admin.fetchTopicOffsets(topics.steps);
   const places = new JournalPlaces(
     ends.toSorted((a, b) => a.partition - b.partition).map(({ high }) => Number(high)),

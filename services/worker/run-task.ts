@@ -117,7 +117,7 @@ export async function runTask(
       answer: null,
       guardrails: openGuardrails,
       now: () => parts.clock.now(),
-      toolbox: toolboxOf(role.tools),
+      toolbox: toolboxOf(role.tools, role.sandbox),
       maxSteps: role.limits.max_steps,
       journal,
       recorded,

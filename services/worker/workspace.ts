@@ -3,42 +3,30 @@
  * tools may touch.
  *
  * Paths given by a model are relative to it. Absolute paths, `..`, NUL and symbolic links that lead out are refused
- * (`path_refused`), and so is anything that is not a regular file or a directory: a FIFO would block its reader
- * for ever, and a device is not a file.
+ * (`path_refused`), and so is anything that is not a regular file or a directory, and a regular file that has a second
+ * name: that name may be outside. Links that stay inside are followed. `workspace-walk.ts` says why a parent that is
+ * exchanged for a link meanwhile does not lead out.
  *
- * What remains: between the check of the parents and the opening of the last component another process of the
- * same mission may exchange a parent for a link (the last component itself is opened with O_NOFOLLOW). Only
- * commands of that mission can do so, and they run as the same user and could write there without our help: these
- * checks are against a model's mistakes and injected paths, not a jail for commands.
+ * What remains: the tasks of a mission share its workspace, so they can read and change each other's files.
  */
 
 import { hash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  unlink,
-} from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { type FileHandle, link, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
+import { type Entry, listBelow } from './workspace-list.ts';
+import { errno, hold, type Place, reopen, walk, within } from './workspace-walk.ts';
+
+export type { Entry } from './workspace-list.ts';
+export { components } from './workspace-walk.ts';
 
 export type WriteMode = 'create' | 'overwrite' | 'append';
 
-export interface Entry {
-  /** Relative to the workspace, with `/`. */
-  readonly path: string;
-  readonly kind: 'file' | 'directory' | 'link' | 'other';
-  /** Bytes; 0 for what is not a file. */
-  readonly size: number;
-}
+/** The most bytes of one write. */
+export const WRITE_LIMIT = 1024 * 1024;
 
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const PLAIN_ID = /^[a-z0-9][a-z0-9._-]{0,79}$/;
 
 /**
@@ -53,26 +41,6 @@ export function directoryName(missionId: string): string {
     .slice(0, 40);
   return `${readable}~${hash('sha256', missionId).slice(0, 16)}`;
 }
-
-/** The components of a relative path. Throws `path_refused` for one that is not, or that leads upward. */
-export function components(path: string): string[] {
-  const refuse = (why: string) =>
-    new Failure(
-      'path_refused',
-      `path ${JSON.stringify(path.slice(0, 200))} ${why}; expected one inside the workspace`,
-    );
-  if (path.includes('\0')) throw refuse('contains NUL');
-  if (path.startsWith('/') || path.startsWith('\\') || /^[A-Za-z]:[\\/]/.test(path))
-    throw refuse('is absolute');
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw refuse('contains ".."');
-  if (parts.some((part) => Buffer.byteLength(part) > 255)) throw refuse('has a name of more than 255 bytes');
-  if (Buffer.byteLength(path) > 3_000) throw refuse('is longer than 3000 bytes');
-  return parts;
-}
-
-const errno = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
 export class Workspace {
   /** Absolute; may not exist before `ensure`. */
@@ -96,67 +64,67 @@ export class Workspace {
 
   /** Opens a regular file for reading. The caller closes it. Throws `not_found`, `path_refused`. */
   async openFile(path: string): Promise<{ file: FileHandle; size: number }> {
-    const target = await this.#locate(path, false);
-    const file = await this.#open(path, target, constants.O_RDONLY);
+    const place = await walk(await this.ensure(), path, false);
     try {
-      const stats = await file.stat();
-      if (stats.isDirectory()) throw new Failure('not_found', `${path} is a directory; expected a file`);
-      if (!stats.isFile()) throw new Failure('path_refused', `${path} is not a regular file`);
-      return { file, size: stats.size };
-    } catch (error) {
-      await file.close();
-      throw error;
+      if (place.found?.stats.isDirectory() !== false)
+        throw new Failure('not_found', `${path} is a directory; expected a file`);
+      const file = await reopen(await ownFile(place, path), O_RDONLY);
+      return { file, size: (await file.stat()).size };
+    } finally {
+      await place.close();
     }
   }
 
   /**
    * Writes a whole file, or appends to it; makes missing directories. `create` and `overwrite` are atomic: a reader
    * sees the old content or the new. `create` of a file that exists with the same content succeeds, so that it may
-   * be done again. Returns the size of the file in bytes.
+   * be done again. Returns the size of the file in bytes. Throws `path_refused`, `not_found`, and `invalid_arguments`
+   * for more than 1 MiB.
    */
   async write(path: string, content: string, mode: WriteMode): Promise<number> {
-    const target = await this.#locate(path, true);
-    const existing = await lstat(target).catch(() => null);
-    if (existing && !existing.isFile()) {
-      throw new Failure('path_refused', `${path} exists and is not a regular file`);
+    const bytes = Buffer.from(content);
+    if (bytes.length > WRITE_LIMIT) {
+      const found = `found ${bytes.length} bytes for ${path}, expected at most ${WRITE_LIMIT} in one write`;
+      throw new Failure('invalid_arguments', found);
     }
-    if (mode === 'append') {
-      const file = await this.#open(
-        path,
-        target,
-        constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT,
-      );
+    return this.#at(path, async (place, existing) => {
+      if (mode === 'append') {
+        const file = existing
+          ? await reopen(existing, O_WRONLY | O_APPEND)
+          : await openNew(place, place.name, 0o644);
+        return using(file, async () => {
+          await file.writeFile(bytes);
+          return (await file.stat()).size;
+        });
+      }
+      const temporary = `${temporaryPrefix(place.name)}${randomBytes(6).toString('hex')}~`;
+      const permissions = (place.found?.stats.mode ?? 0o644) & 0o777;
       try {
-        await file.writeFile(content);
-        return (await file.stat()).size;
+        await using(await openNew(place, temporary, permissions), (file) => file.writeFile(bytes));
+        const [from, to] = [within(place.parent, temporary), within(place.parent, place.name)];
+        if (mode === 'overwrite') await rename(from, to);
+        else await link(from, to);
+      } catch (error) {
+        if (mode !== 'create' || errno(error) !== 'EEXIST') throw error;
+        if (!(await this.#holds(path, bytes))) {
+          throw new Failure(
+            'path_refused',
+            `${path} exists with another content; expected no such file (mode "create")`,
+          );
+        }
       } finally {
-        await file.close();
+        await unlink(within(place.parent, temporary)).catch(() => {});
       }
-    }
-    const temporary = join(
-      dirname(target),
-      `.${basename(target).slice(0, 100)}.${randomBytes(6).toString('hex')}~`,
-    );
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    const file = await this.#open(path, temporary, flags, existing ? existing.mode & 0o777 : 0o644);
-    try {
-      await file.writeFile(content);
-      await file.close();
-      if (mode === 'overwrite') await rename(temporary, target);
-      else await link(temporary, target);
-    } catch (error) {
-      if (errno(error) !== 'EEXIST') throw error;
-      if ((await readFile(target, 'utf8')) !== content) {
-        throw new Failure(
-          'path_refused',
-          `${path} exists with another content; expected no such file (mode "create")`,
-        );
-      }
-    } finally {
-      await file.close().catch(() => {});
-      if (mode === 'create') await unlink(temporary).catch(() => {});
-    }
-    return Buffer.byteLength(content);
+      return bytes.length;
+    });
+  }
+
+  /** A new, empty file in the place of whatever regular file is there, to be written bit by bit. The caller closes it. */
+  async openNewFile(path: string): Promise<FileHandle> {
+    return this.#at(path, async (place, existing) => {
+      if (existing) await unlink(within(place.parent, place.name));
+      return openNew(place, place.name, 0o644);
+    });
   }
 
   /** The entries of a directory, sorted by path, at most `limit`; links are named and not followed. */
@@ -164,94 +132,71 @@ export class Workspace {
     path: string,
     options: { recursive: boolean; limit: number; signal: AbortSignal },
   ): Promise<{ entries: Entry[]; truncated: boolean }> {
-    const start = await this.#locate(path, false);
-    const prefix = components(path).join('/');
-    const entries: Entry[] = [];
-    const pending: [string, string][] = [[start, prefix]];
-    for (let next = pending.pop(); next; next = pending.pop()) {
-      options.signal.throwIfAborted();
-      const [directory, shown] = next;
-      const found = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
-        if (errno(error) === 'ENOTDIR') throw new Failure('not_found', `${path} is not a directory`);
-        if (errno(error) === 'ENOENT') throw new Failure('not_found', `${path} does not exist`);
-        throw error;
-      });
-      found.sort((a, b) => (a.name < b.name ? -1 : 1));
-      const below: [string, string][] = [];
-      for (const item of found) {
-        if (entries.length >= options.limit) return { entries, truncated: true };
-        const where = join(directory, item.name);
-        const name = shown === '' ? item.name : `${shown}/${item.name}`;
-        const kind = item.isFile()
-          ? 'file'
-          : item.isDirectory()
-            ? 'directory'
-            : item.isSymbolicLink()
-              ? 'link'
-              : 'other';
-        const size =
-          kind === 'file'
-            ? await lstat(where).then(
-                (stats) => stats.size,
-                () => 0,
-              )
-            : 0;
-        entries.push({ path: name, kind, size });
-        if (kind === 'directory' && options.recursive) below.push([where, name]);
-      }
-      pending.push(...below.reverse());
-    }
-    return { entries, truncated: false };
-  }
-
-  /** The real path of what is named, all parents checked; with `forWriting`, missing directories are made. */
-  async #locate(path: string, forWriting: boolean): Promise<string> {
-    const root = await this.ensure();
-    const parts = components(path);
-    if (forWriting && (parts.length === 0 || path.endsWith('/'))) {
-      throw new Failure('path_refused', `path ${JSON.stringify(path)} names a directory; expected a file`);
-    }
-    let at = root;
-    for (const [index, part] of parts.entries()) {
-      const next = join(at, part);
-      const last = index === parts.length - 1;
-      const stats = await lstat(next).catch((error: unknown) => {
-        if (errno(error) === 'ENOENT') return null;
-        if (errno(error) === 'ENOTDIR')
-          throw new Failure('not_found', `${path}: ${parts.slice(0, index).join('/')} is not a directory`);
-        throw error;
-      });
-      if (stats === null) {
-        if (!forWriting) throw new Failure('not_found', `${path} does not exist in the workspace`);
-        if (last) return next;
-        await mkdir(next, { mode: 0o755 }).catch((error: unknown) => {
-          if (errno(error) !== 'EEXIST') throw error;
-        });
-        at = next;
-      } else if (stats.isSymbolicLink()) {
-        at = await realpath(next).catch(() => {
-          throw new Failure('path_refused', `${path}: ${part} is a symbolic link to nothing`);
-        });
-        if (at !== root && !at.startsWith(root + sep)) {
-          throw new Failure('path_refused', `${path}: ${part} is a symbolic link out of the workspace`);
-        }
-      } else {
-        at = next;
-      }
-    }
-    return at;
-  }
-
-  /** O_NONBLOCK: opening a FIFO must not wait for its other end. */
-  async #open(path: string, target: string, flags: number, mode = 0o644): Promise<FileHandle> {
+    const place = await walk(await this.ensure(), path, false);
     try {
-      return await open(target, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
-    } catch (error) {
-      const code = errno(error);
-      if (code === 'ENOENT') throw new Failure('not_found', `${path} does not exist in the workspace`);
-      if (code === 'ELOOP' || code === 'ENXIO')
-        throw new Failure('path_refused', `${path} is not a regular file`);
-      throw error;
+      if (!place.found?.stats.isDirectory()) throw new Failure('not_found', `${path} is not a directory`);
+      return await listBelow(place.found.handle, path, options);
+    } finally {
+      await place.close();
     }
+  }
+
+  /** Does something where a file is or shall be; once more if another made it meanwhile. */
+  async #at<T>(path: string, work: (place: Place, existing: FileHandle | null) => Promise<T>): Promise<T> {
+    const root = await this.ensure();
+    for (let tries = 1; ; tries++) {
+      const place = await walk(root, path.endsWith('/') ? `${path}.` : path, true);
+      try {
+        if (place.found?.stats.isDirectory() || path.endsWith('/')) {
+          throw new Failure(
+            'path_refused',
+            `path ${JSON.stringify(path)} names a directory; expected a file`,
+          );
+        }
+        return await work(place, place.found && (await ownFile(place, path)));
+      } catch (error) {
+        const code = errno(error);
+        if (code === 'ENOENT') throw new Failure('not_found', `${path}: its directory was removed meanwhile`);
+        if (code !== 'EEXIST' || tries === 3) throw error;
+      } finally {
+        await place.close();
+      }
+    }
+  }
+
+  async #holds(path: string, bytes: Buffer): Promise<boolean> {
+    const { file, size } = await this.openFile(path);
+    return using(file, async () => size === bytes.length && (await file.readFile()).equals(bytes));
+  }
+}
+
+/** What is at the place, if it is a regular file that has no other name. Throws `path_refused`. */
+async function ownFile({ parent, name, found }: Place, path: string): Promise<FileHandle> {
+  if (!found?.stats.isFile()) throw new Failure('path_refused', `${path} is not a regular file`);
+  if (found.stats.nlink <= 1) return found.handle;
+  // A `create` that was killed, or that runs this moment, has a second name for the file: ours, and no longer needed.
+  const ours = new RegExp(`^${RegExp.escape(temporaryPrefix(name))}[0-9a-f]{12}~$`);
+  for (const other of await readdir(within(parent, '.'))) {
+    if (!ours.test(other)) continue;
+    const held = await hold(parent, other);
+    if (held === null) continue;
+    const same = await using(held, async () => (await held.stat()).ino === found.stats.ino);
+    if (same) await unlink(within(parent, other)).catch(() => {});
+  }
+  const { nlink } = await found.handle.stat();
+  if (nlink <= 1) return found.handle;
+  throw new Failure('path_refused', `${path} has ${nlink} names (hard links), and another may be outside`);
+}
+
+const temporaryPrefix = (name: string) => `.${Buffer.from(name).subarray(0, 100).toString('latin1')}.`;
+
+const openNew = ({ parent }: Place, name: string, permissions: number): Promise<FileHandle> =>
+  open(within(parent, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, permissions);
+
+async function using<T>(file: FileHandle, work: (file: FileHandle) => Promise<T>): Promise<T> {
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
   }
 }

@@ -1,54 +1,52 @@
 /** Output that stays small however much there is: the beginning and the end are kept, the middle is counted. */
 
-/** Collects a stream in at most `limit` bytes (and one chunk). */
+/** Collects a stream in exactly `limit` bytes, in chunks of whatever size it comes. */
 export class HeadAndTail {
   /** Bytes seen in all. */
   total = 0;
-  readonly #headLimit: number;
-  readonly #tailLimit: number;
-  readonly #head: Buffer[] = [];
-  #headSize = 0;
-  readonly #tail: Buffer[] = [];
-  #tailSize = 0;
+  readonly limit: number;
+  readonly #head: Buffer;
+  /** The last bytes after the head, as a ring: the next one goes to `#next`. */
+  readonly #tail: Buffer;
+  #next = 0;
 
   constructor(limit: number) {
-    this.#headLimit = Math.floor(limit / 2);
-    this.#tailLimit = limit - this.#headLimit;
+    this.limit = limit;
+    this.#head = Buffer.alloc(Math.floor(limit / 2));
+    this.#tail = Buffer.alloc(limit - this.#head.length);
   }
 
   push(chunk: Buffer): void {
+    const taken = Math.max(0, Math.min(chunk.length, this.#head.length - this.total));
+    chunk.copy(this.#head, this.total, 0, taken);
     this.total += chunk.length;
-    let rest = chunk;
-    if (this.#headSize < this.#headLimit) {
-      const taken = rest.subarray(0, this.#headLimit - this.#headSize);
-      this.#head.push(taken);
-      this.#headSize += taken.length;
-      rest = rest.subarray(taken.length);
+    // What would be overwritten by the same chunk is not copied.
+    const skipped = Math.max(taken, chunk.length - this.#tail.length);
+    for (let from = skipped; from < chunk.length; ) {
+      const copied = chunk.copy(this.#tail, this.#next, from);
+      from += copied;
+      this.#next = (this.#next + copied) % this.#tail.length;
     }
-    if (rest.length === 0) return;
-    this.#tail.push(rest);
-    this.#tailSize += rest.length;
-    for (
-      let first = this.#tail[0];
-      first && this.#tailSize - first.length >= this.#tailLimit;
-      first = this.#tail[0]
-    ) {
-      this.#tailSize -= first.length;
-      this.#tail.shift();
-    }
+  }
+
+  /** All bytes while there are at most `limit`; else the first and the last, without what was between. */
+  get kept(): Buffer {
+    const rest = this.total - this.#head.length;
+    if (rest <= 0) return this.#head.subarray(0, this.total);
+    const tail =
+      rest < this.#tail.length
+        ? [this.#tail.subarray(0, rest)]
+        : [this.#tail.subarray(this.#next), this.#tail.subarray(0, this.#next)];
+    return Buffer.concat([this.#head, ...tail]);
   }
 
   /** What was kept, as text of at most about `limit` bytes; what is missing is said where it is missing. */
   text(limit: number): { text: string; truncated: boolean } {
-    const kept = Buffer.concat([...this.#head, ...this.#tail]);
-    if (kept.length === this.total && this.total <= limit)
-      return { text: kept.toString('utf8'), truncated: false };
-    // Where the middle was dropped, the kept tail is longer than its limit, so both pieces are contiguous.
-    const head = wholeCharacters(kept.subarray(0, Math.min(Math.floor(limit / 2), this.#headSize)));
-    const end = kept.subarray(
-      kept.length - Math.min(Math.ceil(limit / 2), this.#tailLimit, kept.length - head.length),
-    );
-    const tail = withoutBrokenStart(end);
+    const { kept } = this;
+    if (this.total <= Math.min(limit, this.limit)) return { text: kept.toString('utf8'), truncated: false };
+    const head = wholeCharacters(kept.subarray(0, Math.min(Math.floor(limit / 2), this.#head.length)));
+    const end = Math.min(Math.ceil(limit / 2), this.#tail.length, kept.length - head.length);
+    const tail = withoutBrokenStart(kept.subarray(kept.length - end));
     const left = this.total - head.length - tail.length;
     return {
       text: `${head.toString('utf8')}\n[... ${left} bytes left out ...]\n${tail.toString('utf8')}`,

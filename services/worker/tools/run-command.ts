@@ -3,11 +3,12 @@
  *
  * The command leads a process group of its own. A watchdog in that group waits for the end of a pipe that this
  * process holds: when a worker dies, even by SIGKILL, its commands die with it, so that whoever resumes the task
- * does not run beside them. A child that leaves the group on purpose (setsid) is out of reach.
+ * does not run beside them. A child that leaves the group on purpose (setsid) is out of reach here; in a sandbox
+ * (`sandbox.ts`), whose first process is in the group, it is not.
  */
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { Failure } from '#chassis/failures.ts';
-import { HeadAndTail } from './output.ts';
 
 export interface CommandOptions {
   readonly cwd: string;
@@ -15,10 +16,20 @@ export interface CommandOptions {
   readonly timeoutMs: number;
   /** Aborting ends the command and throws the signal's reason. */
   readonly signal: AbortSignal;
-  /** Bytes kept of each of stdout and stderr. */
-  readonly outputLimit: number;
+  readonly stdout: OutputSink;
+  readonly stderr: OutputSink;
+  /**
+   * True for a command in a sandbox that writes `{"child-pid": n}` to INFO_FD: the group of that process is what is
+   * told to end, because the sandbox itself would end at once, with all that is in it.
+   */
+  readonly sandboxed?: boolean;
   /** From SIGTERM to SIGKILL. */
   readonly graceMs?: number;
+}
+
+/** Takes output while it is read; the next chunk is read when it has taken this one. Must not reject. */
+export interface OutputSink {
+  push(chunk: Buffer): Promise<void>;
 }
 
 export interface CommandOutcome {
@@ -26,13 +37,14 @@ export interface CommandOutcome {
   readonly exitCode: number | null;
   readonly endedBy: NodeJS.Signals | null;
   readonly timedOut: boolean;
-  readonly stdout: HeadAndTail;
-  readonly stderr: HeadAndTail;
 }
+
+/** Where a sandbox says which process it is. */
+export const INFO_FD = 4;
 
 // The watchdog ignores the SIGTERM that the group gets first; the command itself does not inherit fd 3.
 const WATCHED =
-  '{ trap "" TERM INT HUP; read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 & exec 3<&-; exec "$@"';
+  '{ trap "" TERM INT HUP; read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 4>&- & exec 3<&-; exec "$@"';
 
 /** How long output may go on after the command has ended, for pipes held by a child that left the group. */
 const DRAIN_MS = 500;
@@ -46,12 +58,16 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       cwd: options.cwd,
       env: options.env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(options.sandboxed ? (['pipe'] as const) : [])],
     });
-    const stdout = new HeadAndTail(options.outputLimit);
-    const stderr = new HeadAndTail(options.outputLimit);
-    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+    let inside: number | undefined;
+    child.stdio[INFO_FD]?.on('data', (chunk: Buffer) => {
+      inside ??= Number(/"child-pid": (\d+)/.exec(chunk.toString())?.[1] ?? Number.NaN) || undefined;
+    });
+    const reading = Promise.all([
+      readInto(options.stdout, child.stdout),
+      readInto(options.stderr, child.stderr),
+    ]);
     // The command may end before the pipes do: that is no error.
     for (const stream of child.stdio) stream?.on('error', () => {});
 
@@ -59,7 +75,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
     let killing: NodeJS.Timeout | undefined;
     let draining: NodeJS.Timeout | undefined;
     const stop = () => {
-      killGroup(child.pid, 'SIGTERM');
+      killGroup(inside ?? child.pid, 'SIGTERM');
       killing ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.graceMs ?? 1_000);
     };
     const timeout = setTimeout(() => {
@@ -81,6 +97,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       );
     });
     child.once('exit', () => {
+      inside = undefined;
       // The watchdog keeps the group, and so its id, alive until here: no other process can be meant.
       killGroup(child.pid, 'SIGKILL');
       draining = setTimeout(() => {
@@ -89,10 +106,21 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
     });
     child.once('close', (exitCode, endedBy) => {
       done();
-      if (signal.aborted) reject(signal.reason);
-      else resolve({ exitCode, endedBy, timedOut, stdout, stderr });
+      // A sink may still be at work on the last chunk.
+      void reading.then(() => {
+        if (signal.aborted) reject(signal.reason);
+        else resolve({ exitCode, endedBy, timedOut });
+      });
     });
   });
+}
+
+async function readInto(sink: OutputSink, stream: Readable | null): Promise<void> {
+  try {
+    for await (const chunk of stream ?? []) await sink.push(chunk as Buffer);
+  } catch {
+    // The pipe was closed because the command has ended.
+  }
 }
 
 function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {

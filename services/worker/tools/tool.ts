@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
 import type { Workspace } from '#worker/workspace.ts';
+import { Capture, outputPath } from './capture.ts';
+import { fitJson } from './output.ts';
 
 /** What doing a call twice would do: nothing (`none`), the same as once (`idempotent`), or harm (`once`). */
 export type Effect = 'none' | 'idempotent' | 'once';
@@ -22,7 +24,7 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   /** The longest that the call may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** The most bytes of `output`. */
+  /** The most bytes of `output`; a longer one is put into the workspace, and passed by reference. */
   readonly outputLimit: number;
   /** The same for each try of this very call, different for every other call. */
   readonly idempotencyKey: string;
@@ -85,13 +87,28 @@ function parse<Input extends z.ZodObject>(input: Input, tool: string, text: stri
 }
 
 /** A refusal or an error of the file system is the model's to deal with; an abort is not. */
-async function settle(result: Promise<ToolResult>, { signal }: ToolContext): Promise<ToolResult> {
+async function settle(result: Promise<ToolResult>, context: ToolContext): Promise<ToolResult> {
   try {
-    return await result;
+    return await bounded(await result, context);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (context.signal.aborted) throw error;
     const code = error instanceof Failure ? error.code : 'tool_failed';
     const message = error instanceof Error ? error.message : String(error);
     return { ok: false, code, message, output: '', truncated: false };
   }
+}
+
+/** The output of a tool that does not bound its own: what is too long goes to the workspace, and where it is is told. */
+async function bounded(result: ToolResult, context: ToolContext): Promise<ToolResult> {
+  const { outputLimit, workspace, idempotencyKey } = context;
+  const { output } = result;
+  if (output.length * 3 <= outputLimit || Buffer.byteLength(output) <= outputLimit) return result;
+  const capture = new Capture({ limit: outputLimit, workspace, path: outputPath(idempotencyKey) });
+  await capture.push(Buffer.from(output));
+  await capture.end();
+  const shorter = fitJson(outputLimit, (piece) => ({
+    output: capture.kept.text(piece).text,
+    ...(capture.file ? { output_file: capture.file } : {}),
+  }));
+  return { ...result, output: shorter, truncated: true };
 }

@@ -1,14 +1,20 @@
 import { hash } from 'node:crypto';
 import { Failure } from '#chassis/failures.ts';
-import { executeTerminalCommand } from './execute-terminal-command.ts';
+import { defaultSandboxRules, type SandboxRules } from '#roles/sandbox-front-matter.ts';
+import { terminalCommand } from './execute-terminal-command.ts';
 import type { PreparedCall, Tool, ToolSchema } from './tool.ts';
 import { workspaceList } from './workspace-list.ts';
 import { workspaceRead } from './workspace-read.ts';
 import { workspaceWrite } from './workspace-write.ts';
 
-const allTools: readonly Tool[] = [executeTerminalCommand, workspaceRead, workspaceWrite, workspaceList];
+const allTools = (rules: SandboxRules): readonly Tool[] => [
+  terminalCommand(rules),
+  workspaceRead,
+  workspaceWrite,
+  workspaceList,
+];
 
-export const toolNames: readonly string[] = allTools.map((tool) => tool.schema.name);
+export const toolNames: readonly string[] = allTools(defaultSandboxRules).map((tool) => tool.schema.name);
 
 /** The tools that a role may use. */
 export interface Toolbox {
@@ -21,21 +27,24 @@ export interface Toolbox {
 
 const toolboxes = new Map<string, Toolbox>();
 
-/** The toolbox of these names; there are few, and each is made once. Throws `invalid_configuration` for a name that is no tool. */
-export function toolboxOf(names: readonly string[]): Toolbox {
-  const key = names.join(' ');
+/**
+ * The toolbox of these names, whose commands may do what the rules say; there are few, and each is made once. Throws
+ * `invalid_configuration` for a name that is no tool.
+ */
+export function toolboxOf(names: readonly string[], rules: SandboxRules = defaultSandboxRules): Toolbox {
+  const key = JSON.stringify([names, rules]);
   let toolbox = toolboxes.get(key);
   if (!toolbox) {
-    toolbox = makeToolbox(names);
+    toolbox = makeToolbox(names, allTools(rules));
     toolboxes.set(key, toolbox);
   }
   return toolbox;
 }
 
-function makeToolbox(names: readonly string[]): Toolbox {
+function makeToolbox(names: readonly string[], known: readonly Tool[]): Toolbox {
   const tools = new Map<string, Tool>();
   for (const name of names) {
-    const tool = allTools.find((candidate) => candidate.schema.name === name);
+    const tool = known.find((candidate) => candidate.schema.name === name);
     if (!tool) {
       throw new Failure(
         'invalid_configuration',
@@ -51,8 +60,8 @@ function makeToolbox(names: readonly string[]): Toolbox {
     prepare(name, argumentsJson) {
       const tool = tools.get(name);
       if (tool) return tool.prepare(argumentsJson);
-      const known = names.length > 0 ? names.join(', ') : 'none';
-      throw new Failure('tool_unknown', `found tool ${name}, expected one of the role's: ${known}`);
+      const own = names.length > 0 ? names.join(', ') : 'none';
+      throw new Failure('tool_unknown', `found tool ${name}, expected one of the role's: ${own}`);
     },
   };
 }

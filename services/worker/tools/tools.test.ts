@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
+import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { Workspace } from '#worker/workspace.ts';
+import { terminalCommand } from './execute-terminal-command.ts';
 import { fitJson, HeadAndTail, wholeCharacters } from './output.ts';
 import type { ToolContext, ToolResult } from './tool.ts';
 import { toolboxOf, toolNames } from './toolbox.ts';
@@ -16,7 +18,10 @@ import { toolboxOf, toolNames } from './toolbox.ts';
 let root: string;
 let workspace: Workspace;
 let directory: string;
-const toolbox = toolboxOf(toolNames);
+const rules = { ...defaultSandboxRules, shell: true };
+const toolbox = toolboxOf(toolNames, rules);
+/** Process ids in these tests are those of the machine; what the sandbox adds is in `sandbox.test.ts`. */
+const unenclosed = terminalCommand(rules, () => Promise.resolve({ kind: 'none', why: 'not for this test' }));
 
 before(async () => {
   root = await mkdtemp(join(tmpdir(), 'ravenhelm-tools-'));
@@ -35,7 +40,10 @@ const context = (changes: Partial<ToolContext> = {}): ToolContext => ({
 });
 
 const call = (tool: string, args: object, changes: Partial<ToolContext> = {}): Promise<ToolResult> =>
-  toolbox.prepare(tool, JSON.stringify(args)).run(context(changes));
+  (tool === unenclosed.schema.name
+    ? unenclosed.prepare(JSON.stringify(args))
+    : toolbox.prepare(tool, JSON.stringify(args))
+  ).run(context(changes));
 const command = (text: string, changes: Partial<ToolContext> = {}) =>
   call('execute_terminal_command', { command: text }, changes);
 
@@ -99,6 +107,7 @@ test('a failed command says its exit code and the end of what it said', async ()
     exit_code: 3,
     signal: null,
     timed_out: false,
+    sandbox: 'none: not for this test',
     stdout: 'fine\n',
     stderr: 'broken\n',
   });
@@ -142,7 +151,8 @@ test('when the worker is killed, its commands die with it', { timeout: 10_000 },
   const module = JSON.stringify(join(import.meta.dirname, 'run-command.ts'));
   const program = `import { runCommand } from ${module};
     const argv = ['/bin/sh', '-c', 'echo $$ > orphan; sleep 60 & wait'];
-    await runCommand(argv, { cwd: ${JSON.stringify(directory)}, env: process.env, timeoutMs: 60000, outputLimit: 100, signal: new AbortController().signal });`;
+    const sink = { push: async () => {} };
+    await runCommand(argv, { cwd: ${JSON.stringify(directory)}, env: process.env, timeoutMs: 60000, stdout: sink, stderr: sink, signal: new AbortController().signal });`;
   const worker: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: 'inherit',
     cwd: import.meta.dirname,
@@ -153,18 +163,6 @@ test('when the worker is killed, its commands die with it', { timeout: 10_000 },
   worker.kill('SIGKILL');
   await once(worker, 'exit');
   assert.ok(await gone(pid));
-});
-
-test('output of any length stays small', { timeout: 20_000 }, async () => {
-  const before = process.memoryUsage().rss;
-  const result = await command('yes 0123456789 | head -c 200000000; echo; echo end');
-  assert.ok(result.ok && result.truncated, result.output.slice(0, 300));
-  assert.ok(Buffer.byteLength(result.output) <= 64 * 1024);
-  const { stdout } = parsed(result);
-  assert.equal(stdout.slice(0, 11), '0123456789\n');
-  assert.match(stdout.slice(-5), /\nend\n$/);
-  assert.equal(stdout.match(/left out/g)?.length, 1);
-  assert.ok(process.memoryUsage().rss - before < 200e6, 'memory is bounded');
 });
 
 test('binary output fits as well', async () => {
