@@ -5,9 +5,10 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { type PolicyRule, policyFrontMatter } from './policy-front-matter.ts';
 
 export interface Role {
   readonly name: string;
@@ -18,6 +19,8 @@ export interface Role {
     readonly temperature?: number | undefined;
   } | null;
   readonly tools: readonly string[];
+  /** What it may do with them, and with others; the first rule that matches wins. */
+  readonly policy: readonly PolicyRule[];
   readonly limits: {
     /** The most calls, of models and tools, of one attempt. */
     readonly max_steps: number;
@@ -44,6 +47,7 @@ const frontMatter = z.strictObject({
     })
     .optional(),
   tools: z.array(z.string()).default([]),
+  policy: policyFrontMatter,
   limits: z
     .strictObject({
       max_steps: z.int().min(1).max(10_000).default(50),
@@ -157,6 +161,10 @@ function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly Pro
       const key: unknown = pair?.key;
       if (typeof key === 'object' && key !== null && 'range' in key && Array.isArray(key.range))
         return Number(key.range[0]);
+    }
+    if (isSeq(around) && typeof last === 'number') {
+      const item = around.items[last];
+      if (isNode(item) && item.range) return item.range[0];
     }
   }
   return 0;

@@ -38,6 +38,8 @@ export interface ToolSchema {
 /** A call whose arguments fit: its effect is known before it runs. */
 export interface PreparedCall {
   readonly effect: Effect;
+  /** The arguments as the tool gets them, defaults filled in: what a policy decides about. */
+  readonly argumentsJson: string;
   run(context: ToolContext): Promise<ToolResult>;
 }
 
@@ -60,7 +62,11 @@ export function defineTool<Input extends z.ZodObject>(parts: {
     schema: { name: parts.name, description: parts.description, parameters },
     prepare(argumentsJson) {
       const args = parse(parts.input, parts.name, argumentsJson);
-      return { effect: parts.effect(args), run: (context) => settle(parts.run(args, context), context) };
+      return {
+        effect: parts.effect(args),
+        argumentsJson: JSON.stringify(args),
+        run: (context) => settle(parts.run(args, context), context),
+      };
     },
   };
 }
