@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { type McpServer, mcpFrontMatter } from './mcp-front-matter.ts';
 import { type PolicyRule, policyFrontMatter } from './policy-front-matter.ts';
 
 export interface Role {
@@ -21,6 +22,8 @@ export interface Role {
   readonly tools: readonly string[];
   /** What it may do with them, and with others; the first rule that matches wins. */
   readonly policy: readonly PolicyRule[];
+  /** Servers whose tools it has as well, where its policy allows them. */
+  readonly mcp: readonly McpServer[];
   readonly limits: {
     /** The most calls, of models and tools, of one attempt. */
     readonly max_steps: number;
@@ -48,6 +51,7 @@ const frontMatter = z.strictObject({
     .optional(),
   tools: z.array(z.string()).default([]),
   policy: policyFrontMatter,
+  mcp: mcpFrontMatter,
   limits: z
     .strictObject({
       max_steps: z.int().min(1).max(10_000).default(50),

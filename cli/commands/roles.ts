@@ -43,6 +43,10 @@ export async function show({ output, env }: Invocation, name: string): Promise<E
   for (const [number, rule] of role.policy.entries()) {
     output.line(`${dim(number === 0 ? 'policy ' : '       ')} ${number + 1}. ${ruleOf(rule)}`);
   }
+  for (const server of role.mcp) {
+    const where = server.kind === 'stdio' ? server.command.join(' ') : server.url;
+    output.line(`${dim('mcp    ')} ${server.name}: ${server.tools?.join(', ') ?? 'all tools'} of ${where}`);
+  }
   const { max_steps, timeout_ms, concurrency } = role.limits;
   const timeout = timeout_ms === null ? '' : `, ${duration(timeout_ms)}`;
   output.line(`${dim('limits ')} ${max_steps} calls${timeout}, ${concurrency} tasks at once`);

@@ -1,6 +1,7 @@
 /** What a tool is. Tools tell a model about failures in their result; they throw only when they are aborted. */
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { parseArguments } from '#worker/call-hash.ts';
 import type { Workspace } from '#worker/workspace.ts';
 
 /** What doing a call twice would do: nothing (`none`), the same as once (`idempotent`), or harm (`once`). */
@@ -64,6 +65,31 @@ export function defineTool<Input extends z.ZodObject>(parts: {
       const args = parse(parts.input, parts.name, argumentsJson);
       return {
         effect: parts.effect(args),
+        argumentsJson: JSON.stringify(args),
+        run: (context) => settle(parts.run(args, context), context),
+      };
+    },
+  };
+}
+
+/**
+ * Makes a tool of a schema that came as JSON, not from us. `problems` says what is wrong with arguments, or null.
+ */
+export function defineJsonTool(parts: {
+  schema: ToolSchema;
+  problems: (args: Readonly<Record<string, unknown>>) => string | null;
+  effect: Effect;
+  run: (args: Readonly<Record<string, unknown>>, context: ToolContext) => Promise<ToolResult>;
+}): Tool {
+  return {
+    schema: parts.schema,
+    prepare(argumentsJson) {
+      const args = parseArguments(argumentsJson);
+      const problems = parts.problems(args);
+      if (problems !== null)
+        throw new Failure('invalid_arguments', `${parts.schema.name}: ${problems.slice(0, 1_000)}`);
+      return {
+        effect: parts.effect,
         argumentsJson: JSON.stringify(args),
         run: (context) => settle(parts.run(args, context), context),
       };

@@ -19,29 +19,46 @@ export interface Toolbox {
   prepare(tool: string, argumentsJson: string): PreparedCall;
 }
 
+/** Tools besides the built-in ones: of this process (`named`), and of the servers of a role (`always`). */
+export interface MoreTools {
+  /** In the toolbox when the role lists their names, as built-in ones are. */
+  readonly named?: readonly Tool[];
+  /** In the toolbox in any case. */
+  readonly always?: readonly Tool[];
+}
+
 const toolboxes = new Map<string, Toolbox>();
 
-/** The toolbox of these names; there are few, and each is made once. Throws `invalid_configuration` for a name that is no tool. */
-export function toolboxOf(names: readonly string[]): Toolbox {
+/**
+ * The toolbox of these names, in their order, and of more tools; one of names alone is made once. Throws
+ * `invalid_configuration` for a name that is no tool, and for one that two tools have.
+ */
+export function toolboxOf(names: readonly string[], more: MoreTools = {}): Toolbox {
+  if (more.named !== undefined || more.always !== undefined) return makeToolbox(names, more);
   const key = names.join(' ');
   let toolbox = toolboxes.get(key);
   if (!toolbox) {
-    toolbox = makeToolbox(names);
+    toolbox = makeToolbox(names, more);
     toolboxes.set(key, toolbox);
   }
   return toolbox;
 }
 
-function makeToolbox(names: readonly string[]): Toolbox {
+function makeToolbox(names: readonly string[], { named = [], always = [] }: MoreTools): Toolbox {
+  const known = [...allTools, ...named];
   const tools = new Map<string, Tool>();
   for (const name of names) {
-    const tool = allTools.find((candidate) => candidate.schema.name === name);
+    const tool = known.find((candidate) => candidate.schema.name === name);
     if (!tool) {
-      throw new Failure(
-        'invalid_configuration',
-        `found tool ${name}, expected one of ${toolNames.join(', ')}`,
-      );
+      const expected = known.map(({ schema }) => schema.name).join(', ');
+      throw new Failure('invalid_configuration', `found tool ${name}, expected one of ${expected}`);
     }
+    tools.set(name, tool);
+  }
+  for (const tool of always) {
+    const { name } = tool.schema;
+    if (tools.has(name))
+      throw new Failure('invalid_configuration', `found two tools ${name}, expected one of each name`);
     tools.set(name, tool);
   }
   const schemas = [...tools.values()].map((tool) => tool.schema);
@@ -51,8 +68,8 @@ function makeToolbox(names: readonly string[]): Toolbox {
     prepare(name, argumentsJson) {
       const tool = tools.get(name);
       if (tool) return tool.prepare(argumentsJson);
-      const known = names.length > 0 ? names.join(', ') : 'none';
-      throw new Failure('tool_unknown', `found tool ${name}, expected one of the role's: ${known}`);
+      const own = tools.size > 0 ? [...tools.keys()].join(', ') : 'none';
+      throw new Failure('tool_unknown', `found tool ${name}, expected one of the role's: ${own}`);
     },
   };
 }
