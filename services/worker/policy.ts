@@ -74,6 +74,16 @@ export function decidePolicy(
   return withoutRule(tool, listed, allowedInPart);
 }
 
+/** Whether any call of the tool could be allowed, or asked about: what cannot is not shown to a model. */
+export function isReachable(rules: readonly PolicyRule[], tool: string, listed: readonly string[]): boolean {
+  for (const rule of rules) {
+    if (!compile(rule).tool(tool)) continue;
+    if (rule.then !== 'deny') return true;
+    if (rule.when === undefined) return false;
+  }
+  return withoutRule(tool, listed, false).verdict === 'allow';
+}
+
 function withoutRule(tool: string, listed: readonly string[], allowedInPart: boolean): Decision {
   const deny = (reason: string): Decision => ({ verdict: 'deny', rule: null, reason });
   if (!withinTheSquad.has(tool)) return deny(`no rule of the role allows ${tool}`);

@@ -10,8 +10,10 @@ import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAbor
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
+import { policed } from './policed-toolbox.ts';
 import { type EndReport, reportEvent } from './report.ts';
-import { toolboxOf } from './tools/toolbox.ts';
+import type { Sharer } from './tools/insights.ts';
+import { type MoreTools, toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
 
 /** A task that this worker has claimed, and so must end or release. */
@@ -41,6 +43,8 @@ export interface WorkerParts {
   readonly publisher: Pick<Publisher, 'send'>;
   readonly readJournal: JournalReader;
   readonly topics: { readonly steps: string; readonly reports: string };
+  /** The tools besides the built-in ones; none where it is left out. */
+  readonly moreTools?: (role: Role, sharer: Sharer, signal: AbortSignal) => Promise<MoreTools>;
   /** The directory that holds a workspace for each mission. */
   readonly workspaces: string;
   readonly clock: WorkerClock;
@@ -94,12 +98,13 @@ export async function runTask(
         `found role ${payload.role}, expected one of ${[...parts.roles.keys()].join(', ')}`,
       );
     const recorded = await recordedSteps(claim, owner, parts, signal);
+    const moreTools = await parts.moreTools?.(role, owner, signal);
     journal = openJournal(owner, claim.journalPartition, recorded, parts);
     agent = new Agent({
       task: { ...owner, description: payload.description, needs: payload.needs },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
       model: chooseModel(payload.script, role),
-      toolbox: toolboxOf(role.tools),
+      toolbox: policed(toolboxOf(role.tools, moreTools), role),
       maxSteps: role.limits.max_steps,
       journal,
       recorded,

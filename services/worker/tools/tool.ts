@@ -42,6 +42,18 @@ export interface PreparedCall {
   /** The arguments as the tool gets them, defaults filled in: what a policy decides about. */
   readonly argumentsJson: string;
   run(context: ToolContext): Promise<ToolResult>;
+  /** Set when the policy wants a person to be asked first; then `run` refuses, and `approved` is the call itself. */
+  readonly ask?: Ask;
+}
+
+/** What a person is asked about a call. */
+export interface Ask {
+  /** `hashOfCall` of the tool and its arguments: an answer counts for this call alone. */
+  readonly hash: string;
+  readonly reason: string;
+  /** How long an answer is waited for, in milliseconds. */
+  readonly expires_ms: number;
+  readonly approved: PreparedCall;
 }
 
 export interface Tool {
