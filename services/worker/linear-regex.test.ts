@@ -3,10 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { compileGlob, compileRegex } from './linear-regex.ts';
 
-/** Expressions of the subset over a small alphabet, so that texts meet them often. */
+/**
+ * Expressions of the subset over a small alphabet, so that texts meet them often. They are small as well: JavaScript's
+ * own engine takes minutes for some larger ones, even on six characters.
+ */
 const { expression } = fc.letrec<{ expression: string; part: string; atom: string }>((tie) => ({
   atom: fc.oneof(
-    { maxDepth: 3 },
+    { maxDepth: 1 },
     fc.constantFrom(
       'a',
       'b',
@@ -41,7 +44,7 @@ const text = fc.string({ unit: fc.constantFrom('a', 'b', 'ᚠ', '🐦', '.', '1'
 test('property: it matches what the engine of JavaScript matches', () => {
   fc.assert(
     fc.property(expression, text, (source, tried) => {
-      fc.pre(source.length < 200);
+      fc.pre(source.length < 60);
       assert.equal(compileRegex(source)(tried), new RegExp(`^(?:${source})$`, 'u').test(tried));
     }),
     { numRuns: 1_000 },

@@ -98,8 +98,8 @@ export async function runTask(
         `found role ${payload.role}, expected one of ${[...parts.roles.keys()].join(', ')}`,
       );
     const recorded = await recordedSteps(claim, owner, parts, signal);
-    const moreTools = await parts.moreTools?.(role, owner, signal);
     journal = openJournal(owner, claim.journalPartition, recorded, parts);
+    const moreTools = await parts.moreTools?.(role, owner, signal);
     agent = new Agent({
       task: { ...owner, description: payload.description, needs: payload.needs },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },

@@ -1,3 +1,4 @@
+/** Real MCP servers as child processes, over stdio and over HTTP, and what may go wrong with them. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -5,17 +6,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import fc from 'fast-check';
 import { parseRole } from '#roles/load.ts';
 import type { McpServer } from '#roles/mcp-front-matter.ts';
+import { type Mcp, openMcp } from '#worker/tools/mcp.ts';
+import { mcpLimits } from '#worker/tools/mcp-connection.ts';
+import type { Tool, ToolContext, ToolResult } from '#worker/tools/tool.ts';
+import { toolboxOf } from '#worker/tools/toolbox.ts';
 import { Workspace } from '#worker/workspace.ts';
-import { type Mcp, openMcp } from './mcp.ts';
-import { mcpLimits } from './mcp-connection.ts';
-import { toolName, visible } from './mcp-naming.ts';
-import type { Tool, ToolContext, ToolResult } from './tool.ts';
-import { toolboxOf } from './toolbox.ts';
 
-const program = join(import.meta.dirname, 'mcp-test-server.ts');
+const program = join(import.meta.dirname, '../services/worker/tools/mcp-test-server.ts');
 const limits = { ...mcpLimits, openMs: 5_000, pingMs: 200, pauseMs: 0 };
 
 let root: string;
@@ -303,7 +302,7 @@ test('a list that does not change makes the same tools, and the same toolbox', a
 });
 
 test('when the worker is killed, its servers die with it, and so do their children', async () => {
-  const script = `import { McpStdio } from ${JSON.stringify(join(import.meta.dirname, 'mcp-stdio.ts'))};
+  const script = `import { McpStdio } from ${JSON.stringify(join(import.meta.dirname, '../services/worker/tools/mcp-stdio.ts'))};
     const transport = new McpStdio({ name: 'x', command: ['sh', '-c', 'sleep 60 & echo $! $$ >&2; trap "" TERM; while :; do wait; done'], env: [], cwd: null }, process.env);
     await transport.start();
     const look = setInterval(() => { if (transport.said !== '') { clearInterval(look); console.log(transport.said); } }, 5);
@@ -327,54 +326,3 @@ test('when the worker is killed, its servers die with it, and so do their childr
   }
   assert.fail(`${pids.join(' or ')} is still alive`);
 });
-
-test('two tools of one name in a toolbox, and two servers of one name, are refused', () => {
-  const echo = both[0]?.tools.get('mcp__test__echo') ?? assert.fail();
-  assert.throws(() => toolboxOf([], { always: [echo, echo] }), { code: 'invalid_configuration' });
-  const twice = [
-    { name: 'a', url },
-    { name: 'a', url },
-  ];
-  assert.throws(() => servers(twice), { message: /^a\.md:4: mcp\.1\.name: found a twice/ });
-});
-
-test('property: a name is one that every provider takes, and the same for the same tool only', () => {
-  const server = fc.constantFrom('a', 'a-b', 'abc', 'x'.repeat(32));
-  const tool = fc.oneof(
-    fc.string({ maxLength: 80 }),
-    fc.string({ unit: fc.constantFrom('a', '_', 'b'), maxLength: 80 }),
-  );
-  fc.assert(
-    fc.property(server, tool, server, tool, (a, one, b, other) => {
-      assert.match(toolName(a, one), /^mcp__[a-zA-Z0-9_-]{1,59}$/);
-      assert.equal(toolName(a, one) === toolName(b, other), a === b && one === other);
-    }),
-    { numRuns: 500 },
-  );
-});
-
-test('property: what is shown of a text is bounded, and hides nothing', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 0x10ffff }), { maxLength: 150 }), (codes) => {
-      const text = String.fromCodePoint(...codes, 0x200b, 0xe0041);
-      assert.ok(visible(text, 100).length <= 111);
-      assert.ok(!/[\u200b\u202e\u{E0000}-\u{E007F}\0\x1b]/u.test(visible(text, 100)));
-    }),
-  );
-});
-
-for (const [what, entry, message] of [
-  [
-    'both command and url',
-    { name: 'a', command: ['x'], url: 'http://a' },
-    /mcp\.0: expected either command or url/,
-  ],
-  ['neither', { name: 'a' }, /mcp\.0: expected either command or url/],
-  ['a name with two dashes', { name: 'a__b', command: ['x'] }, /mcp\.0\.name: expected lower-case/],
-  ['env with url', { name: 'a', url: 'http://a', env: ['A'] }, /mcp\.0: found env or cwd/],
-  ['another protocol', { name: 'a', url: 'file:///etc' }, /mcp\.0\.url: expected an http or https address/],
-] as const) {
-  test(`a role file with ${what} is refused`, () => {
-    assert.throws(() => servers([entry]), { code: 'invalid_configuration', message });
-  });
-}
