@@ -5,10 +5,12 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { type McpServer, mcpFrontMatter } from './mcp-front-matter.ts';
 import { modelFrontMatter, type RoleModel, type Tier, tierFrontMatter } from './model-front-matter.ts';
+import { type PolicyRule, policyFrontMatter } from './policy-front-matter.ts';
 import { type SandboxRules, sandboxFrontMatter } from './sandbox-front-matter.ts';
 
 export interface Role {
@@ -18,6 +20,10 @@ export interface Role {
   readonly model: RoleModel | null;
   readonly tier: Tier;
   readonly tools: readonly string[];
+  /** What it may do with them, and with others; the first rule that matches wins. */
+  readonly policy: readonly PolicyRule[];
+  /** Servers whose tools it has as well, where its policy allows them. */
+  readonly mcp: readonly McpServer[];
   readonly limits: {
     /** The most calls, of models and tools, of one attempt. */
     readonly max_steps: number;
@@ -41,6 +47,8 @@ const frontMatter = z.strictObject({
   model: modelFrontMatter.optional(),
   tier: tierFrontMatter,
   tools: z.array(z.string()).default([]),
+  policy: policyFrontMatter,
+  mcp: mcpFrontMatter,
   limits: z
     .strictObject({
       max_steps: z.int().min(1).max(10_000).default(50),
@@ -155,6 +163,10 @@ function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly Pro
       const key: unknown = pair?.key;
       if (typeof key === 'object' && key !== null && 'range' in key && Array.isArray(key.range))
         return Number(key.range[0]);
+    }
+    if (isSeq(around) && typeof last === 'number') {
+      const item = around.items[last];
+      if (isNode(item) && item.range) return item.range[0];
     }
   }
   return 0;

@@ -1,5 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import { loadRoles, type Role } from '#roles/load.ts';
+import type { PolicyRule } from '#roles/policy-front-matter.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { duration } from '../format.ts';
 import type { Invocation } from '../invocation.ts';
@@ -39,6 +40,13 @@ export async function show({ output, env }: Invocation, name: string): Promise<E
   output.line(`${bold(role.name)}  ${role.description}`);
   output.line(`${dim('model  ')} ${modelOf(role.model)}`);
   output.line(`${dim('tools  ')} ${role.tools.join(', ')}`);
+  for (const [number, rule] of role.policy.entries()) {
+    output.line(`${dim(number === 0 ? 'policy ' : '       ')} ${number + 1}. ${ruleOf(rule)}`);
+  }
+  for (const server of role.mcp) {
+    const where = server.kind === 'stdio' ? server.command.join(' ') : server.url;
+    output.line(`${dim('mcp    ')} ${server.name}: ${server.tools?.join(', ') ?? 'all tools'} of ${where}`);
+  }
   const { max_steps, timeout_ms, concurrency } = role.limits;
   const timeout = timeout_ms === null ? '' : `, ${duration(timeout_ms)}`;
   output.line(`${dim('limits ')} ${max_steps} calls${timeout}, ${concurrency} tasks at once`);
@@ -46,6 +54,16 @@ export async function show({ output, env }: Invocation, name: string): Promise<E
   output.line();
   output.line(role.prompt);
   return 0;
+}
+
+/** `ask execute_terminal_command where argv is ["git","push","**"], within 1 h: because` */
+function ruleOf({ tool, when, then, reason, expires_ms }: PolicyRule): string {
+  const conditions = Object.entries(when ?? {}).map(
+    ([path, pattern]) => `${path} is ${JSON.stringify(pattern)}`,
+  );
+  const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
+  const within = expires_ms === null ? '' : `, within ${duration(expires_ms)}`;
+  return `${then} ${tool}${where}${within}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
 const withoutPrompt = ({ prompt: _prompt, ...role }: Role) => role;

@@ -7,6 +7,7 @@ import { Claims, type Slots } from './claims.ts';
 import { JournalPlaces } from './journal-places.ts';
 import { systemClock } from './lease.ts';
 import { openModels } from './models/open-models.ts';
+import { openProcessTools } from './more-tools.ts';
 import { journalReader } from './read-journal.ts';
 import type { WorkerParts } from './run-task.ts';
 import { Runners } from './runners.ts';
@@ -21,6 +22,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
   const places = new JournalPlaces(
     ends.toSorted((a, b) => a.partition - b.partition).map(({ high }) => Number(high)),
   );
+  const tools = await openProcessTools(context, roles);
   const parts: WorkerParts = {
     agent,
     roles,
@@ -35,6 +37,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
     },
     readJournal: journalReader({ kafka, topic: topics.steps, prefix: config.RAVENHELM_PREFIX, codec }),
     topics,
+    moreTools: tools.of,
     workspaces: config.RAVENHELM_WORKSPACES,
     clock,
     scrub,
@@ -52,6 +55,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
       // First no new claims, then the end of what runs; the group is left in between, so that others can go on.
       await Promise.all(hosted.map(({ consumer }) => consumer.stop(deadlineMs)));
       await Promise.all(hosted.map(({ runners }) => runners.drain(deadlineMs)));
+      await tools.stop(deadlineMs);
     },
   };
 }

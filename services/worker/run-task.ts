@@ -14,10 +14,11 @@ import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
 import type { Models } from './models/open-models.ts';
 import { Parked } from './parked.ts';
-
+import { policed } from './policed-toolbox.ts';
 import { type EndReport, reportEvent } from './report.ts';
 import { tracedModel } from './spans.ts';
-import { toolboxOf } from './tools/toolbox.ts';
+import type { Sharer } from './tools/insights.ts';
+import { type MoreTools, toolboxOf } from './tools/toolbox.ts';
 import { Workspace } from './workspace.ts';
 
 /** A task that this worker has claimed, and so must end or release. */
@@ -48,6 +49,8 @@ export interface WorkerParts {
   readonly publisher: Pick<Publisher, 'send'>;
   readonly readJournal: JournalReader;
   readonly topics: { readonly steps: string; readonly reports: string };
+  /** The tools besides the built-in ones; none where it is left out. */
+  readonly moreTools?: (role: Role, sharer: Sharer, signal: AbortSignal) => Promise<MoreTools>;
   /** The directory that holds a workspace for each mission. */
   readonly workspaces: string;
   readonly clock: WorkerClock;
@@ -104,6 +107,7 @@ export async function runTask(
       );
     const recorded = await recordedSteps(claim, owner, parts, signal);
     journal = openJournal(owner, claim.journalPartition, recorded, parts);
+    const moreTools = await parts.moreTools?.(role, owner, signal);
     agent = new Agent({
       task: { ...owner, ...payload },
       prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
@@ -117,7 +121,7 @@ export async function runTask(
       answer: null,
       guardrails: openGuardrails,
       now: () => parts.clock.now(),
-      toolbox: toolboxOf(role.tools, role.sandbox),
+      toolbox: policed(toolboxOf(role.tools, role.sandbox, moreTools), role),
       maxSteps: role.limits.max_steps,
       journal,
       recorded,

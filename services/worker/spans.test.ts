@@ -56,6 +56,7 @@ function toolbox(run: (call: string, signal: AbortSignal) => Promise<ToolResult>
       const effect = 'idempotent' as const;
       return {
         effect,
+        argumentsJson: '{}',
         run({ signal, idempotencyKey }) {
           const step = Number(idempotencyKey.split('/').at(-1));
           return run(`call_${step / 2}`, signal);

@@ -42,8 +42,11 @@ export interface CommandOutcome {
 /** Where a sandbox says which process it is. */
 export const INFO_FD = 4;
 
-// The watchdog ignores the SIGTERM that the group gets first; the command itself does not inherit fd 3.
-const WATCHED =
+/**
+ * For `/bin/sh -c`, followed by a name and the command: the watchdog waits for the end of fd 3 and kills the group. It
+ * ignores the SIGTERM that the group gets first; the command itself does not inherit fd 3.
+ */
+export const WATCHED =
   '{ trap "" TERM INT HUP; read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 4>&- & exec 3<&-; exec "$@"';
 
 /** How long output may go on after the command has ended, for pipes held by a child that left the group. */
@@ -123,7 +126,7 @@ async function readInto(sink: OutputSink, stream: Readable | null): Promise<void
   }
 }
 
-function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);

@@ -1,6 +1,7 @@
 /** What a tool is. Tools tell a model about failures in their result; they throw only when they are aborted. */
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { parseArguments } from '#worker/call-hash.ts';
 import type { Workspace } from '#worker/workspace.ts';
 import { Capture, outputPath } from './capture.ts';
 import { fitJson } from './output.ts';
@@ -40,7 +41,21 @@ export interface ToolSchema {
 /** A call whose arguments fit: its effect is known before it runs. */
 export interface PreparedCall {
   readonly effect: Effect;
+  /** The arguments as the tool gets them, defaults filled in: what a policy decides about. */
+  readonly argumentsJson: string;
   run(context: ToolContext): Promise<ToolResult>;
+  /** Set when the policy wants a person to be asked first; then `run` refuses, and `approved` is the call itself. */
+  readonly ask?: Ask;
+}
+
+/** What a person is asked about a call. */
+export interface Ask {
+  /** `hashOfCall` of the tool and its arguments: an answer counts for this call alone. */
+  readonly hash: string;
+  readonly reason: string;
+  /** How long an answer is waited for, in milliseconds. */
+  readonly expires_ms: number;
+  readonly approved: PreparedCall;
 }
 
 export interface Tool {
@@ -62,7 +77,36 @@ export function defineTool<Input extends z.ZodObject>(parts: {
     schema: { name: parts.name, description: parts.description, parameters },
     prepare(argumentsJson) {
       const args = parse(parts.input, parts.name, argumentsJson);
-      return { effect: parts.effect(args), run: (context) => settle(parts.run(args, context), context) };
+      return {
+        effect: parts.effect(args),
+        argumentsJson: JSON.stringify(args),
+        run: (context) => settle(parts.run(args, context), context),
+      };
+    },
+  };
+}
+
+/**
+ * Makes a tool of a schema that came as JSON, not from us. `problems` says what is wrong with arguments, or null.
+ */
+export function defineJsonTool(parts: {
+  schema: ToolSchema;
+  problems: (args: Readonly<Record<string, unknown>>) => string | null;
+  effect: Effect;
+  run: (args: Readonly<Record<string, unknown>>, context: ToolContext) => Promise<ToolResult>;
+}): Tool {
+  return {
+    schema: parts.schema,
+    prepare(argumentsJson) {
+      const args = parseArguments(argumentsJson);
+      const problems = parts.problems(args);
+      if (problems !== null)
+        throw new Failure('invalid_arguments', `${parts.schema.name}: ${problems.slice(0, 1_000)}`);
+      return {
+        effect: parts.effect,
+        argumentsJson: JSON.stringify(args),
+        run: (context) => settle(parts.run(args, context), context),
+      };
     },
   };
 }

@@ -25,32 +25,54 @@ export interface Toolbox {
   prepare(tool: string, argumentsJson: string): PreparedCall;
 }
 
+/** Tools besides the built-in ones: of this process (`named`), and of the servers of a role (`always`). */
+export interface MoreTools {
+  /** In the toolbox when the role lists their names, as built-in ones are. */
+  readonly named?: readonly Tool[];
+  /** In the toolbox in any case. */
+  readonly always?: readonly Tool[];
+}
+
 const toolboxes = new Map<string, Toolbox>();
 
 /**
- * The toolbox of these names, whose commands may do what the rules say; there are few, and each is made once. Throws
- * `invalid_configuration` for a name that is no tool.
+ * The toolbox of these names, in their order, whose commands may do what the rules say, and of more tools; one of names
+ * alone is made once. Throws `invalid_configuration` for a name that is no tool, and for one that two tools have.
  */
-export function toolboxOf(names: readonly string[], rules: SandboxRules = defaultSandboxRules): Toolbox {
+export function toolboxOf(
+  names: readonly string[],
+  rules: SandboxRules = defaultSandboxRules,
+  more: MoreTools = {},
+): Toolbox {
+  if (more.named !== undefined || more.always !== undefined) return makeToolbox(names, allTools(rules), more);
   const key = JSON.stringify([names, rules]);
   let toolbox = toolboxes.get(key);
   if (!toolbox) {
-    toolbox = makeToolbox(names, allTools(rules));
+    toolbox = makeToolbox(names, allTools(rules), more);
     toolboxes.set(key, toolbox);
   }
   return toolbox;
 }
 
-function makeToolbox(names: readonly string[], known: readonly Tool[]): Toolbox {
+function makeToolbox(
+  names: readonly string[],
+  own: readonly Tool[],
+  { named = [], always = [] }: MoreTools,
+): Toolbox {
+  const known = [...own, ...named];
   const tools = new Map<string, Tool>();
   for (const name of names) {
     const tool = known.find((candidate) => candidate.schema.name === name);
     if (!tool) {
-      throw new Failure(
-        'invalid_configuration',
-        `found tool ${name}, expected one of ${toolNames.join(', ')}`,
-      );
+      const expected = known.map(({ schema }) => schema.name).join(', ');
+      throw new Failure('invalid_configuration', `found tool ${name}, expected one of ${expected}`);
     }
+    tools.set(name, tool);
+  }
+  for (const tool of always) {
+    const { name } = tool.schema;
+    if (tools.has(name))
+      throw new Failure('invalid_configuration', `found two tools ${name}, expected one of each name`);
     tools.set(name, tool);
   }
   const schemas = [...tools.values()].map((tool) => tool.schema);
@@ -60,7 +82,7 @@ function makeToolbox(names: readonly string[], known: readonly Tool[]): Toolbox 
     prepare(name, argumentsJson) {
       const tool = tools.get(name);
       if (tool) return tool.prepare(argumentsJson);
-      const own = names.length > 0 ? names.join(', ') : 'none';
+      const own = tools.size > 0 ? [...tools.keys()].join(', ') : 'none';
       throw new Failure('tool_unknown', `found tool ${name}, expected one of the role's: ${own}`);
     },
   };
