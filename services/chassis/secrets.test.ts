@@ -71,6 +71,17 @@ test('xxd and openssl show bytes in groups and lines, and show nothing', () => {
   }
 });
 
+test('a line end anywhere in a value leaves no piece of it, however short', () => {
+  for (const whole of [value, base64(value).slice(0, Math.floor((value.length * 8) / 6))]) {
+    for (let at = 1; at < whole.length; at++) {
+      for (const end of ['\n', '\\n', '\r\n  ', '\\\\n']) {
+        const scrubbed = known.text(whole.slice(0, at) + end + whole.slice(at));
+        assert.equal(scrubbed.replaceAll(marker, '').replace(/\\*[nr]|\s|=/g, ''), '', `${at} ${scrubbed}`);
+      }
+    }
+  }
+});
+
 test('what only resembles a known value stays', () => {
   const near = [value.slice(0, 12), value.toUpperCase(), value.split('').join(' '), `${value[0]}`, ''];
   for (const text of near) assert.equal(known.text(text), text);
@@ -119,6 +130,9 @@ test('nesting deeper than the stack, and circles, are no trouble', () => {
   let inner: unknown = known.value(deep);
   while (Array.isArray(inner)) inner = inner[0];
   assert.equal(inner, marker);
+  const round: { self?: unknown } = {};
+  round.self = round;
+  assert.equal(known.value(round), round);
   const circle: { self?: unknown; said: string } = { said: value };
   circle.self = circle;
   const scrubbed = known.value(circle);
