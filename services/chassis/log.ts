@@ -1,25 +1,14 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
+import { processScrubber } from './secrets.ts';
 
 export type { Logger };
 
 /** Names of fields that never reach a log line, at any of the first levels of nesting. */
 const secretFields = ['password', 'token', 'secret', 'api_key', 'apiKey', 'authorization', 'DATABASE_URL'];
 
-/** Shapes of secrets inside free text: credentials in addresses, provider keys, bearer tokens, private keys. */
-const secretShapes: readonly [RegExp, string][] = [
-  [/(\w+:\/\/[^\s:/@]+):[^\s@/]+@/g, '$1:[secret]@'],
-  [/\b(sk-[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+/g, '$1[secret]'],
-  [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 [secret]'],
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g, '[secret]'],
-];
-
-export function scrub(text: string): string {
-  return secretShapes.reduce((scrubbed, [shape, instead]) => scrubbed.replace(shape, instead), text);
-}
-
-/** A pino logger writing JSON lines to standard output: one line per decision, secrets scrubbed. */
-export function openLog(name: string, level: string): Logger {
-  return pino({
+/** JSON lines, one per decision. Each is scrubbed as it is written, whatever field a secret is in. */
+export function logOptions(name: string, level: string, scrub: (line: string) => string): LoggerOptions {
+  return {
     name,
     level,
     base: { pid: process.pid },
@@ -30,5 +19,10 @@ export function openLog(name: string, level: string): Logger {
       censor: '[secret]',
     },
     hooks: { streamWrite: scrub },
-  });
+  };
+}
+
+/** A logger to standard output that knows the secrets of this process. */
+export function openLog(name: string, level: string): Logger {
+  return pino(logOptions(name, level, processScrubber().text));
 }

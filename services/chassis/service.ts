@@ -7,8 +7,9 @@ import { asFailure, Failure } from './failures.ts';
 import { type HealthServer, startHealthServer } from './health.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { connectKafka, type KafkaSettings, silenceKafkajsWarnings } from './kafka.ts';
-import { type Logger, openLog, scrub } from './log.ts';
+import { type Logger, openLog } from './log.ts';
 import { openPublisher } from './publisher.ts';
+import { processScrubber } from './secrets.ts';
 import type { Service, ServiceContext } from './service-context.ts';
 import { startTracing } from './tracing.ts';
 
@@ -76,7 +77,12 @@ async function assemble(
   start: (context: ServiceContext) => Promise<Service>,
 ): Promise<{ stop(deadlineMs: number): Promise<void> }> {
   const context = await openContext(name, config, log, crash);
-  const tracing = await startTracing({ service: name, agent: context.agent, scrub, log });
+  const tracing = await startTracing({
+    service: name,
+    agent: context.agent,
+    scrub: processScrubber().text,
+    log,
+  });
   const service = await start(context);
   const health: HealthServer = await startHealthServer({
     host: config.HEALTH_HOST,

@@ -6,19 +6,21 @@
  * was begun and whose outcome nobody knows is made again, unless its effect must not happen twice.
  */
 import { asFailure, Failure, isFailureCode } from '#chassis/failures.ts';
+import type { Scrubber } from '#chassis/secrets.ts';
 import type { Amounts, NeedResult, ReviewAnswer, ToolCall, Usage } from '#schemas/types.gen.ts';
 import { addUsage, noUsage, tokensOf } from '#schemas/usage.ts';
 import { nextCall, usageOfLost } from './allotment.ts';
 import type { AnswerSpec } from './answer-spec.ts';
 import { Conversation, firstMessage } from './conversation.ts';
-import { type Guardrails, Violated } from './guardrails.ts';
 import type { Journal } from './journal.ts';
 import type { Recorded } from './journal-fold.ts';
-import { answerOf, checkedAnswer, scrubbed } from './model-answer.ts';
+import { answerOf, checkedAnswer } from './model-answer.ts';
 import type { Model, ModelAnswer, ModelRequest, ToolTurn } from './models/model.ts';
 import { boundResult } from './result.ts';
+import { checkCall, checkInput, checkOutput, type Violation } from './safety/rules.ts';
 import { ToolSteps } from './tool-steps.ts';
 import type { Toolbox } from './tools/toolbox.ts';
+import { Violated, violationIn, violationText } from './violated.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Answers that do not fit are sent back this often, with what was wrong. */
@@ -45,7 +47,8 @@ export interface AgentParts {
   /** What the answer has to look like; null: any text. */
   readonly answer: AnswerSpec | null;
   readonly toolbox: Toolbox;
-  readonly guardrails: Guardrails;
+  /** Takes secrets out of all that is said to a model or recorded. */
+  readonly scrubber: Scrubber;
   /** The most calls that a model which is not finite may make. */
   readonly maxSteps: number;
   readonly journal: Journal;
@@ -67,6 +70,8 @@ export class Agent {
   readonly #conversation: Conversation;
   readonly #tools: ToolSteps;
   #steps = 0;
+  /** Turns that the rules for input have seen. */
+  #checked = 0;
   #usage: Usage = noUsage;
 
   constructor(parts: AgentParts) {
@@ -95,10 +100,8 @@ export class Agent {
    * or the signal's reason when it is aborted.
    */
   async run(): Promise<string> {
-    const { task, workspace, answer: spec, guardrails } = this.#parts;
-    const described = { ...task, description: guardrails.scrub(task.description) };
-    const quote = (origin: string, text: string) => guardrails.quote(origin, guardrails.scrub(text));
-    this.#conversation.say({ role: 'user', text: firstMessage(described, quote) });
+    const { task, workspace, answer: spec, scrubber } = this.#parts;
+    this.#conversation.say({ role: 'user', text: scrubber.text(firstMessage(task)) });
     for (let repairs = 0; ; ) {
       const answer = await this.#askModel();
       switch (answer.stop_reason) {
@@ -171,11 +174,10 @@ export class Agent {
   }
 
   async #makeCall(step: number): Promise<ModelAnswer> {
-    const { model, settings, journal, prompt, toolbox, guardrails, answer: spec, signal } = this.#parts;
+    const { model, settings, journal, prompt, toolbox, scrubber, answer: spec, signal } = this.#parts;
     const { turns } = this.#conversation;
     this.#mayGoOn();
-    const refused = guardrails.checkRequest(prompt.text, turns);
-    if (refused !== null) throw new Violated(refused);
+    this.#checkRequest();
     const { maxOutputTokens, most } = this.#allotted();
     const temperature = model.capabilities.temperature ? settings.temperature : null;
     const named = { step, provider: model.provider, model: model.model };
@@ -205,7 +207,7 @@ export class Agent {
       });
     };
     const request: ModelRequest = {
-      system: guardrails.scrub(prompt.text),
+      system: prompt.text,
       messages: turns,
       tools: toolbox.schemas,
       answer: spec?.schema ?? null,
@@ -218,26 +220,51 @@ export class Agent {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const { code, message } = asFailure(error, 'model_failed');
-      ended({ ...noAnswer, code, message: guardrails.scrub(message).slice(0, 2_000) });
+      ended({ ...noAnswer, code, message: scrubber.text(message).slice(0, 2_000) });
       throw error;
     }
     this.#usage = addUsage(this.#usage, raw.usage);
     const by = raw.by ?? {};
     // What is recorded is what is used, so that a resume has the same before it: secrets are taken out once, here.
-    const answer = scrubbed(raw, guardrails.scrub);
+    const answer = scrubber.value(raw);
     const { text, tool_calls, stop_reason, usage, code = '', message = '' } = answer;
     const said = { text, tool_calls, stop_reason, usage, ...by };
     try {
       checkedAnswer(answer);
-      const violation = guardrails.checkAnswer(raw);
+      const violation = this.#violationOf(raw);
       if (violation !== null) throw new Violated(violation);
     } catch (error) {
-      const failure = error instanceof Violated ? recorded(error) : asFailure(error);
+      const failure =
+        error instanceof Violated
+          ? { code: 'safety_violation', message: violationText(error.violation) }
+          : asFailure(error);
       ended({ ...noAnswer, usage, stop_reason, ...by, code: failure.code, message: failure.message });
       throw error;
     }
     ended({ ok: true, ...said, code, message });
     return answer;
+  }
+
+  #checkRequest(): void {
+    const { model, prompt } = this.#parts;
+    const { turns, size } = this.#conversation;
+    const request = { system: prompt.text, turns: turns.slice(this.#checked), size };
+    // A script has no context that could be too long.
+    const refused = model.finite ? checkInput(request, Number.POSITIVE_INFINITY) : checkInput(request);
+    if (refused !== null) throw new Violated(refused);
+    this.#checked = turns.length;
+  }
+
+  /** Of the answer as it came: a secret in it is one also where it is taken out afterwards. */
+  #violationOf(answer: ModelAnswer): Violation | null {
+    const { prompt, scrubber } = this.#parts;
+    const said = checkOutput({ system: prompt.text, text: answer.text }, scrubber);
+    if (said !== null) return said;
+    for (const call of answer.tool_calls) {
+      const refused = checkCall(call, scrubber);
+      if (refused !== null) return refused;
+    }
+    return null;
   }
 
   #allotted() {
@@ -273,21 +300,6 @@ const noAnswer = { ok: false, text: '', tool_calls: [], stop_reason: '', usage: 
 
 const repairMessage = (wrong: readonly string[]): string =>
   `Your answer does not fit:\n${wrong.map((each) => `- ${each}`).join('\n')}\nAnswer again, with the whole answer and nothing else.`;
-
-const recorded = ({ violation }: Violated) =>
-  ({ code: 'safety_violation', message: JSON.stringify(violation) }) as const;
-
-/** What `recorded` wrote. */
-function violationIn(message: string): Violated['violation'] {
-  const parsed: unknown = JSON.parse(message);
-  const of = (field: string): string => {
-    const value: unknown = typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, field) : '';
-    return typeof value === 'string' ? value : '';
-  };
-  const where = of('where');
-  const known = where === 'input' || where === 'tool_arguments' ? where : 'output';
-  return { rule: of('rule'), where: known, reason: of('reason') };
-}
 
 const failureOf = (code: string, message: string, fallback: 'tool_failed' | 'model_failed'): Failure =>
   new Failure(isFailureCode(code) ? code : fallback, message);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { NeedResult } from '#schemas/types.gen.ts';
 import type { Turn } from './models/model.ts';
+import { quoteData } from './safety/quote.ts';
 
 /** Tokens that a provider may add of its own to a request: for its tools, roles and separators. */
 const overhead = 2_048;
@@ -22,6 +23,11 @@ export class Conversation {
   ) {
     this.#hash = prompt.hash + tools.hash;
     this.#fixedBytes = Buffer.byteLength(prompt.text) + Buffer.byteLength(tools.text) + overhead;
+  }
+
+  /** Bytes of all that has been said. */
+  get size(): number {
+    return this.#bytes;
   }
 
   get turns(): readonly Turn[] {
@@ -57,15 +63,18 @@ export class Conversation {
 }
 
 /** The task as the model reads it. */
-export function firstMessage(
-  task: { readonly task_id: string; readonly description: string; readonly needs: readonly NeedResult[] },
-  quote: (origin: string, text: string) => string,
-): string {
+export function firstMessage(task: {
+  readonly task_id: string;
+  readonly description: string;
+  readonly needs: readonly NeedResult[];
+}): string {
   const parts = [`Task ${task.task_id}:\n${task.description}`];
   if (task.needs.length > 0) {
     parts.push(
       'What has become of the tasks that this one needs:',
-      ...task.needs.map((need) => quote(`task ${need.task_id} of ${need.role}, ${need.status}`, need.result)),
+      ...task.needs.map((need) =>
+        quoteData(`task ${need.task_id} of ${need.role}, ${need.status}`, need.result),
+      ),
     );
   }
   return parts.join('\n\n');

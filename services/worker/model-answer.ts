@@ -17,12 +17,6 @@ export function checkedAnswer(answer: ModelAnswer): void {
   }
 }
 
-export const scrubbed = (answer: ModelAnswer, scrub: (text: string) => string): ModelAnswer => ({
-  ...answer,
-  text: scrub(answer.text),
-  tool_calls: answer.tool_calls.map((call) => ({ ...call, arguments: scrub(call.arguments) })),
-});
-
 /** The answer that the journal holds. */
 export function answerOf(ended: PayloadOf<'model_call_ended'>): ModelAnswer {
   const { text, tool_calls, stop_reason, usage, code, message, provider, model } = ended;

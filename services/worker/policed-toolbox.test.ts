@@ -15,14 +15,14 @@ function roleOf(policy: readonly object[]) {
 }
 
 test('without a policy the toolbox is as it was', () => {
-  const plain = toolboxOf(toolNames);
+  const plain = toolboxOf(toolNames, { ...defaultSandboxRules, shell: true });
   const toolbox = policed(plain, roleOf([]));
   assert.deepEqual([toolbox.hash, toolbox.schemas], [plain.hash, plain.schemas]);
   assert.equal(toolbox.prepare('workspace_read', '{"path":"a"}').ask, undefined);
 });
 
 test('a denied call is unauthorized with the reason, and what can never be allowed is not shown', () => {
-  const plain = toolboxOf(toolNames);
+  const plain = toolboxOf(toolNames, { ...defaultSandboxRules, shell: true });
   const toolbox = policed(
     plain,
     roleOf([
@@ -48,7 +48,7 @@ test('a call to ask about does nothing without an answer, and is itself when app
   t.after(() => rm(root, { recursive: true }));
   const workspace = new Workspace(root, 'm');
   const toolbox = policed(
-    toolboxOf(toolNames),
+    toolboxOf(toolNames, { ...defaultSandboxRules, shell: true }),
     roleOf([{ tool: 'workspace_write', then: 'ask', expires: '5m' }]),
   );
   const call = toolbox.prepare('workspace_write', '{"content":"x","path":"a"}');

@@ -3,13 +3,14 @@
  * dies: from then on its records are lost and nothing that it waits for comes, while what it need not wait for still
  * happens, as it may when a process is killed.
  */
+
+import { type Scrubber, scrubber } from '#chassis/secrets.ts';
 import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { catalog } from '#schemas/catalog.ts';
 import { type Codec, createCodec } from '#schemas/codec.ts';
 import type { Amounts, NeedResult, ReviewAnswer, Script } from '#schemas/types.gen.ts';
 import { Agent } from './agent.ts';
 import type { AnswerSpec } from './answer-spec.ts';
-import { type Guardrails, openGuardrails } from './guardrails.ts';
 import {
   Journal,
   type JournalOwner,
@@ -81,7 +82,7 @@ export interface Rehearsal {
   readonly budget?: Amounts;
   readonly answers?: readonly ReviewAnswer[];
   readonly answer?: AnswerSpec;
-  readonly guardrails?: Partial<Guardrails>;
+  readonly scrubber?: Scrubber;
 }
 
 /** Runs the attempt to its end under a lease; with a lease above 1 it is a resume of what the log holds. */
@@ -110,7 +111,7 @@ export async function rehearse(
     },
     settings: { temperature: null, maxOutputTokens: 8_192 },
     answer: rehearsal.answer ?? null,
-    guardrails: { ...openGuardrails, ...rehearsal.guardrails },
+    scrubber: rehearsal.scrubber ?? scrubber([]),
     now: () => 0,
     prompt: { text: 'You are cert_agent.', version: '1', hash: '1' },
     model: rehearsal.model ?? scriptedModel(rehearsal.script),

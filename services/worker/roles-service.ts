@@ -1,5 +1,5 @@
-import { scrub } from '#chassis/log.ts';
 import { metrics } from '#chassis/metrics.ts';
+import { processScrubber } from '#chassis/secrets.ts';
 import { transactionalIds } from '#chassis/service.ts';
 import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import type { Role } from '#roles/load.ts';
@@ -40,7 +40,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
     moreTools: tools.of,
     workspaces: config.RAVENHELM_WORKSPACES,
     clock,
-    scrub,
+    scrubber: processScrubber(),
     log,
   };
   const hosted = await Promise.all([...roles.values()].map((role) => hostRole(context, parts, places, role)));

@@ -1,24 +1,29 @@
 /** One claimed task, from its assignment to the report of how it ended. */
+import { hash } from 'node:crypto';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import type { Publisher } from '#chassis/publisher.ts';
+import type { Scrubber } from '#chassis/secrets.ts';
 import type { Role } from '#roles/load.ts';
+import { temperatureOf } from '#roles/model-front-matter.ts';
 import type { Codec } from '#schemas/codec.ts';
-import type { EventOf } from '#schemas/types.gen.ts';
+import type { EventOf, PayloadOf } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { Agent } from './agent.ts';
-import { openGuardrails, Violated } from './guardrails.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';
 import type { Models } from './models/open-models.ts';
 import { Parked } from './parked.ts';
+import { planSpec, rolesForPlanner } from './plan-spec.ts';
 import { policed } from './policed-toolbox.ts';
 import { type EndReport, reportEvent } from './report.ts';
+import { dataRule } from './safety/quote.ts';
 import { tracedModel } from './spans.ts';
 import type { Sharer } from './tools/insights.ts';
 import { type MoreTools, toolboxOf } from './tools/toolbox.ts';
+import { Violated } from './violated.ts';
 import { Workspace } from './workspace.ts';
 
 /** A task that this worker has claimed, and so must end or release. */
@@ -54,8 +59,7 @@ export interface WorkerParts {
   /** The directory that holds a workspace for each mission. */
   readonly workspaces: string;
   readonly clock: WorkerClock;
-  /** Takes secrets out of what is reported. */
-  readonly scrub: (text: string) => string;
+  readonly scrubber: Scrubber;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -70,6 +74,8 @@ export class Stopped extends Error {
   }
 }
 
+/** Of one answer, where the role does not say. */
+const mostOutputTokens = 8_192;
 /** How long the last records of a failed attempt may take to become durable. */
 const LAST_FLUSH_MS = 5_000;
 
@@ -110,16 +116,19 @@ export async function runTask(
     const moreTools = await parts.moreTools?.(role, owner, signal);
     agent = new Agent({
       task: { ...owner, ...payload },
-      prompt: { text: role.prompt, version: role.prompt_version, hash: role.prompt_hash },
+      prompt: promptOf(role, payload, parts),
       model: tracedModel(
         chooseModel(
           { script: payload.script, role, override: payload.model, cheaper: payload.cheaper },
           parts.models,
         ),
       ),
-      settings: { temperature: null, maxOutputTokens: 8_192 },
-      answer: null,
-      guardrails: openGuardrails,
+      settings: {
+        temperature: temperatureOf(role),
+        maxOutputTokens: role.model?.max_tokens ?? mostOutputTokens,
+      },
+      answer: payload.kind === 'plan' ? planSpec(payload) : null,
+      scrubber: parts.scrubber,
       now: () => parts.clock.now(),
       toolbox: policed(toolboxOf(role.tools, role.sandbox, moreTools), role),
       maxSteps: role.limits.max_steps,
@@ -167,9 +176,16 @@ export async function runTask(
     }
     if (code === 'internal_error')
       parts.log.error({ ...task, err: why }, 'a task ran into an unexpected error');
-    const said = parts.scrub(message).slice(0, 2_000);
+    const said = parts.scrubber.text(message).slice(0, 2_000);
     return { event_type: 'task_attempt_failed', payload: { code, message: said, retry_at: 0, ...end } };
   }
+}
+
+/** The role's prompt, what follows from the task's kind, and the rule that data is data. */
+function promptOf(role: Role, { kind, roles }: PayloadOf<'task_assigned'>, parts: WorkerParts) {
+  const known = kind === 'plan' ? [rolesForPlanner(roles, parts.roles)] : [];
+  const text = parts.scrubber.text([role.prompt, ...known, dataRule].join('\n\n'));
+  return { text, version: role.prompt_version, hash: hash('sha256', text) };
 }
 
 /** What every end of an attempt says: how far it came and what it used up. */
@@ -192,7 +208,8 @@ async function flushed(journal: Journal | null): Promise<unknown> {
 
 /** The bytes of a report, to be sent to the reports topic under the mission's key. */
 export function encodeReport(claim: Claim, report: EndReport, parts: WorkerParts): Buffer {
-  return parts.codec.encode(reportEvent(claim.assignment, parts.agent, report, parts.clock.now()));
+  const said = parts.scrubber.value(report);
+  return parts.codec.encode(reportEvent(claim.assignment, parts.agent, said, parts.clock.now()));
 }
 
 async function recordedSteps(

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outgoing } from '#chassis/outbox.ts';
+import { scrubber } from '#chassis/secrets.ts';
 import { loadRoles } from '#roles/load.ts';
 import type { EventOf, Script } from '#schemas/types.gen.ts';
 import { instant, Lease, systemClock } from './lease.ts';
@@ -54,7 +55,7 @@ function worker(answers: (topic: string) => Promise<void> = () => Promise.resolv
           .map(({ record }) => decodeStep(codec, record.value as Buffer)),
       );
     },
-    scrub: (text) => text,
+    scrubber: scrubber([]),
     log: {
       info() {},
       warn() {},

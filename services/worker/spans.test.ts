@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import { asFailure } from '#chassis/failures.ts';
-import { scrub } from '#chassis/log.ts';
 import { leaseSpanId, newMissionTraceparent, traceOfMission } from '#chassis/mission-trace.ts';
+import { scrubber } from '#chassis/secrets.ts';
 import { startCollector } from '#chassis/span-collector.ts';
 import { inSpan, startTracing } from '#chassis/tracing.ts';
 import type { EventOf, Script } from '#schemas/types.gen.ts';
@@ -18,6 +18,7 @@ import { tracedModel, traceTask } from './spans.ts';
 import type { ToolResult } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
 
+const scrub = scrubber([{ name: 'KEY', value: 'sk-live0123-abcdefghijklmnop' }]).text;
 let workspaces: string;
 before(async () => {
   workspaces = await mkdtemp(join(tmpdir(), 'ravenhelm-spans-'));
@@ -262,7 +263,7 @@ describe('the spans of a task', () => {
     ]);
     assert.deepEqual(read('gen_ai.system_instructions'), [{ type: 'text', content: 'You are cert_agent.' }]);
     const tool = collector.spans.find(({ name }) => name === 'execute_tool say');
-    assert.equal(tool?.attributes['gen_ai.tool.call.result'], '"said sk-live0123[secret]"');
+    assert.equal(tool?.attributes['gen_ai.tool.call.result'], '"said [secret:KEY]"');
     assert.ok(!collector.text().includes(secret));
   });
 

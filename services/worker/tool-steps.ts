@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { ToolCall } from '#schemas/types.gen.ts';
 import type { AgentParts } from './agent.ts';
+import { canonicalArguments, hashOfCall } from './call-hash.ts';
 import type { ToolTurn } from './models/model.ts';
 import { callReview, decided, Parked, reconciled, reconcileReview } from './parked.ts';
 import { traceToolCall } from './spans.ts';
@@ -35,62 +36,69 @@ export class ToolSteps {
       const { ok, output, code, message } = known.ended;
       return this.#turn(call, { ok, output, code, message });
     }
-    const permit = this.#permit(step, call);
-    const prepared = permit.refusal === null ? prepare(this.#parts.toolbox, call) : permit.refusal;
-    return this.#make(step, call, prepared, permit.review_id);
+    const reconciled = this.#reconcile(step, call);
+    if (reconciled !== null) return this.#make(step, call, reconciled);
+    return this.#make(step, call, this.#permitted(step, prepare(this.#parts.toolbox, call)));
   }
 
-  /** Whether the call may be made, and under which approval. Throws `Parked` when a person has to say. */
-  #permit(step: number, call: ToolCall): Permit {
-    const { task, recorded, guardrails } = this.#parts;
+  /**
+   * What to do about a call that an earlier lease has begun, that must not happen twice, and of which nobody knows
+   * whether it happened; null: it is no such call. Throws `Parked` when a person has to say.
+   */
+  #reconcile(step: number, call: ToolCall): Prepared | null {
+    const { task, recorded, toolbox } = this.#parts;
     const { unfinished } = recorded;
-    const arguments_hash = guardrails.hashOf(call.tool, call.arguments);
-    const about = { step, tool: call.tool, arguments: call.arguments, arguments_hash };
-    if (unfinished?.kind === 'tool' && unfinished.step === step && unfinished.effect === 'once') {
-      const answer = reconciled(task.answers, this.#key, unfinished);
-      if (answer === null) {
-        const review_id = reconcileReview(this.#key, step, task.lease);
-        const reason =
-          'it was begun by an agent that died before it said how it ended, and doing it twice may do harm: ' +
-          'look whether it happened';
-        throw new Parked({ ...about, review_id, kind: 'reconcile', reason, expires_at: 0 });
-      }
-      if (answer.decision === 'approved') return { refusal: null, review_id: answer.review_id };
-      if (answer.decision === 'happened') {
-        const happened = { ok: true, output: answer.comment, truncated: false } as const;
-        return { refusal: { ok: false, result: happened }, review_id: answer.review_id };
-      }
-      const why = `step ${step}, ${call.tool} ${call.id}: nobody knows whether it happened, and it is not to be done again`;
-      throw new Failure('outcome_unknown', answer.comment === '' ? why : `${why} (${answer.comment})`);
+    if (unfinished?.kind !== 'tool' || unfinished.step !== step || unfinished.effect !== 'once') return null;
+    const answer = reconciled(task.answers, this.#key, unfinished);
+    if (answer === null) {
+      const reason =
+        'it was begun by an agent that died before it said how it ended, and doing it twice may do harm: ' +
+        'look whether it happened';
+      const review_id = reconcileReview(this.#key, step, task.lease);
+      const about = { review_id, kind: 'reconcile', reason, expires_at: 0 };
+      throw new Parked({ ...about, ...shown(step, call.tool, call.arguments) });
     }
-    const { verdict, reason, expires_ms } = guardrails.policy(call.tool, call.arguments);
-    switch (verdict) {
-      case 'allow':
-        return { refusal: null, review_id: '' };
-      case 'deny':
-        return { refusal: refusal('unauthorized', `${call.tool}: ${reason}`), review_id: '' };
-      case 'ask': {
-        const answer = decided(task.answers, this.#key, step);
-        const review_id = callReview(this.#key, step);
-        if (answer === null) {
-          const expires_at = expires_ms > 0 ? this.#parts.now() + expires_ms : 0;
-          throw new Parked({ ...about, review_id, kind: 'tool_call', reason, expires_at });
-        }
-        if (answer.arguments_hash !== arguments_hash) {
-          throw new Failure('review_differs', `${review_id}: found an answer for other arguments`);
-        }
-        if (answer.decision === 'approved') return { refusal: null, review_id };
-        const said =
-          answer.decision === 'expired'
-            ? 'nobody approved it in time'
-            : `a person said no. ${answer.comment}`;
-        return { refusal: refusal('rejected', said.trim()), review_id };
+    const { review_id, decision, comment } = answer;
+    switch (decision) {
+      case 'approved': {
+        // The policy has let it begin before: what is approved now is that it begins again.
+        const prepared = prepare(toolbox, call);
+        return prepared.ok
+          ? { ...prepared, call: prepared.call.ask?.approved ?? prepared.call, review_id }
+          : prepared;
+      }
+      case 'happened':
+        return { ok: false, result: { ok: true, output: comment, truncated: false }, review_id };
+      default: {
+        const why = `step ${step}, ${call.tool} ${call.id}: nobody knows whether it happened, and it is not to be done again`;
+        throw new Failure('outcome_unknown', comment === '' ? why : `${why} (${comment})`);
       }
     }
   }
 
-  async #make(step: number, call: ToolCall, prepared: Prepared, review_id: string): Promise<ToolTurn> {
-    const { journal, workspace, signal, remaining, guardrails } = this.#parts;
+  /** The call that may be made, and under which approval. Throws `Parked` when a person has to be asked first. */
+  #permitted(step: number, prepared: Prepared): Prepared {
+    if (!prepared.ok || prepared.call.ask === undefined) return prepared;
+    const { task, now } = this.#parts;
+    const { ask, argumentsJson } = prepared.call;
+    const review_id = callReview(this.#key, step);
+    const answer = decided(task.answers, this.#key, step);
+    if (answer === null) {
+      const expires_at = ask.expires_ms > 0 ? now() + ask.expires_ms : 0;
+      const about = { review_id, kind: 'tool_call', reason: ask.reason, expires_at };
+      throw new Parked({ ...about, ...shown(step, prepared.tool, argumentsJson) });
+    }
+    if (answer.arguments_hash !== ask.hash) {
+      throw new Failure('review_differs', `${review_id}: found an answer for other arguments`);
+    }
+    if (answer.decision === 'approved') return { ...prepared, call: ask.approved, review_id };
+    const said = answer.decision === 'expired' ? 'nobody approved it in time' : 'a person said no';
+    const message = answer.comment === '' ? said : `${said}: ${answer.comment}`;
+    return { ...refusal('rejected', message), review_id };
+  }
+
+  async #make(step: number, call: ToolCall, prepared: Prepared): Promise<ToolTurn> {
+    const { journal, workspace, signal, remaining, scrubber } = this.#parts;
     this.#mayGoOn();
     const effect: Effect = prepared.ok ? prepared.call.effect : 'none';
     const named = { step, call_id: call.id, tool: call.tool };
@@ -104,7 +112,7 @@ export class ToolSteps {
         arguments_hash: hash('sha256', call.arguments),
         effect,
         idempotency_key: idempotencyKey,
-        review_id,
+        review_id: prepared.review_id,
       },
     });
     // Without a durable intent, whoever resumes could not know that this effect may have happened. All outcomes before
@@ -117,13 +125,13 @@ export class ToolSteps {
     const timeoutMs = Math.max(1, remaining());
     const context = { workspace, signal, timeoutMs, outputLimit, idempotencyKey };
     // Throws only when aborted: then nobody knows the outcome, and none is recorded.
-    const result = prepared.ok
+    const made: ToolResult = prepared.ok
       ? await traceToolCall({ ...call, effect, step }, () => prepared.call.run(context))
       : prepared.result;
-    const { ok, truncated } = result;
-    const output = guardrails.scrub(result.output);
+    const result = scrubber.value(made);
+    const { ok, output, truncated } = result;
     const code = result.ok ? '' : result.code;
-    const message = result.ok ? '' : guardrails.scrub(result.message);
+    const message = result.ok ? '' : result.message;
     journal.append({
       event_type: 'tool_call_ended',
       target: call.tool,
@@ -163,23 +171,31 @@ export class ToolSteps {
   }
 }
 
-interface Permit {
-  readonly refusal: Extract<Prepared, { readonly ok: false }> | null;
-  /** Empty: nobody had to be asked. */
+type Prepared = (
+  | { readonly ok: true; readonly tool: string; readonly call: PreparedCall }
+  /** Nothing is run: this is the outcome. */
+  | { readonly ok: false; readonly result: ToolResult }
+) & {
+  /** The approval under which it is made; empty: nobody had to be asked. */
   readonly review_id: string;
+};
+
+/** The most bytes of arguments that a person is shown; what is decided on is their hash. */
+const mostShown = 32 * 1024;
+
+/** The exact call, as the person who is asked sees it. */
+function shown(step: number, tool: string, argumentsJson: string) {
+  const exact = canonicalArguments(argumentsJson);
+  const cut = exact.length > mostShown ? `${exact.slice(0, mostShown)}…` : exact;
+  return { step, tool, arguments: cut, arguments_hash: hashOfCall(tool, argumentsJson) };
 }
 
-type Prepared =
-  | { readonly ok: true; readonly call: PreparedCall }
-  /** Nothing is run: this is the outcome. */
-  | { readonly ok: false; readonly result: ToolResult };
-
 const refusal = (code: string, message: string) =>
-  ({ ok: false, result: { ok: false, code, message, output: '', truncated: false } }) as const;
+  ({ ok: false, result: { ok: false, code, message, output: '', truncated: false }, review_id: '' }) as const;
 
-function prepare(toolbox: AgentParts['toolbox'], call: ToolCall): Prepared {
+function prepare(toolbox: AgentParts['toolbox'], { tool, arguments: given }: ToolCall): Prepared {
   try {
-    return { ok: true, call: toolbox.prepare(call.tool, call.arguments) };
+    return { ok: true, tool, call: toolbox.prepare(tool, given), review_id: '' };
   } catch (error) {
     const { code, message } = asFailure(error);
     return refusal(code, message);

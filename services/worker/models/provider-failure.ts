@@ -1,6 +1,6 @@
 /** What a provider says went wrong, as a Failure: the code says what happens next, the message who said what. */
 import { Failure, type FailureCode } from '#chassis/failures.ts';
-import { scrub } from '#chassis/log.ts';
+import { processScrubber } from '#chassis/secrets.ts';
 import type { ProviderName } from './capabilities.ts';
 
 const SAID_LIMIT = 500;
@@ -119,5 +119,5 @@ function causes(error: unknown): string {
 
 function clean(text: string, key: string): string {
   const known = key === '' ? text : text.replaceAll(key, '[secret]');
-  return scrub(known).replaceAll(/\s+/g, ' ').trim().slice(0, SAID_LIMIT);
+  return processScrubber().text(known).replaceAll(/\s+/g, ' ').trim().slice(0, SAID_LIMIT);
 }

@@ -290,7 +290,7 @@ describe('what a provider says', () => {
     assert.equal(found.code, 'key_refused');
     assert.match(
       found.message,
-      /^anthropic\/claude: HTTP 401, request req_7: invalid key \[secret\] and sk-ant-api0/,
+      /^anthropic\/claude: HTTP 401, request req_7: invalid key \[secret\] and \[secret\]/,
     );
     assert.doesNotMatch(found.message, /AbsolutelySecret|efghijkl/);
   });

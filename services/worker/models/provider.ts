@@ -1,6 +1,7 @@
 /** What each provider's adapter is: one try at one call. Retries, limits and checks stand around it. */
 
 import type { Usage } from '#schemas/types.gen.ts';
+import { quoteData } from '#worker/safety/quote.ts';
 import type { ModelFacts, ProviderName, Tokens } from './capabilities.ts';
 import { costOf } from './capabilities.ts';
 import type { ModelAnswer, ModelRequest, ToolTurn } from './model.ts';
@@ -34,10 +35,10 @@ export const usageOf = (tokens: Tokens, { price }: ModelFacts): Usage => ({
 });
 
 /** What a model reads of a tool call: its output, and of one that failed also why. */
-export function resultText({ ok, output, code, message }: ToolTurn): string {
-  if (ok) return output;
-  const failed = `The call failed (${code}): ${message}`;
-  return output === '' ? failed : `${failed}\n${output}`;
+export function resultText({ tool, ok, output, code, message }: ToolTurn): string {
+  if (ok) return quoteData(`tool ${tool}`, output);
+  const failed = `The call failed (${code}).\n${quoteData(`tool ${tool}, why`, message)}`;
+  return output === '' ? failed : `${failed}\n${quoteData(`tool ${tool}`, output)}`;
 }
 
 /** Arguments that a model left empty mean none. Others stay as they are: the toolbox tells the model what is wrong. */

@@ -100,8 +100,8 @@ for (const provider of providers) {
         assert.equal(rounds[2]?.text, 'Done.');
         const results = lastCall(fakes[provider]).request.messages.filter((turn) => turn.role === 'tool');
         assert.deepEqual(
-          results.map(({ text }) => text),
-          ['output 0', 'The call failed (not_found): no b\nhalf', 'output 2', 'output 0'],
+          results.map(({ text }) => text.replaceAll(/⟦data \w+ from [^⟧]*⟧\n|\n⟦end \w+⟧/g, '')),
+          ['output 0', 'The call failed (not_found).\nno b\nhalf', 'output 2', 'output 0'],
         );
         if (provider === 'anthropic')
           assert.deepEqual(
