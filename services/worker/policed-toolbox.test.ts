@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseRole } from '#roles/load.ts';
+import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { hashOfCall } from './call-hash.ts';
 import { policed } from './policed-toolbox.ts';
 import { toolboxOf, toolNames } from './tools/toolbox.ts';
