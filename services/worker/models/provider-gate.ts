@@ -172,6 +172,8 @@ export class ProviderGate {
     let pause = 0;
     try {
       return await policy.execute(async ({ attempt }) => {
+        // It may have been aborted between two tries, when nobody listened.
+        signal.throwIfAborted();
         if (pause > 0) await unlessAborted(sleep(pause, undefined, { signal }), signal);
         try {
           return await this.#throughBreaker(call, signal);
