@@ -78,35 +78,42 @@ async function available(models: Models, ref: ModelRef, ollamaHost: string): Pro
   }
 }
 
-const { env } = process;
-const models = openModels(env, { info() {}, warn() {} });
-const host = env['OLLAMA_HOST'] || 'http://127.0.0.1:11434';
 const wanted: readonly ModelRef[] = [
   { provider: 'anthropic', name: 'claude-haiku-5-5' },
   { provider: 'openai', name: 'gpt-6-luna' },
   { provider: 'ollama', name: 'llama3.1' },
 ];
-let tried = 0;
-for (const ref of wanted) {
-  const who = `${ref.provider}/${ref.name}`;
-  const why = await available(models, ref, host.includes('://') ? host : `http://${host}`);
-  if (why !== null) {
-    console.log(`skipped  ${who}: ${why}`);
-    continue;
-  }
-  const model = models.model(ref);
-  for (const [what, attempt] of [
-    ['tool', callWithTool],
-    ['json', callForJson],
-  ] as const) {
-    tried++;
-    try {
-      console.log(`ok       ${who} ${what}: ${await attempt(model)}`);
-    } catch (error) {
-      process.exitCode = 1;
-      const { code, message } = asFailure(error);
-      console.log(`FAILED   ${who} ${what}: ${code}: ${message}`);
+
+/** Tries each provider that is there; gives the models (`provider/name`) that did all that was asked. */
+export async function tryProviders(
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+): Promise<{ readonly there: readonly string[]; readonly failed: number }> {
+  const models = openModels(env, { info() {}, warn() {} });
+  const host = env['OLLAMA_HOST'] || 'http://127.0.0.1:11434';
+  const there: string[] = [];
+  let failed = 0;
+  for (const ref of wanted) {
+    const who = `${ref.provider}/${ref.name}`;
+    const why = await available(models, ref, host.includes('://') ? host : `http://${host}`);
+    if (why !== null) {
+      say(`skipped  ${who}: ${why}`);
+      continue;
+    }
+    there.push(who);
+    const model = models.model(ref);
+    for (const [what, attempt] of [
+      ['tool', callWithTool],
+      ['json', callForJson],
+    ] as const) {
+      try {
+        say(`ok       ${who} ${what}: ${await attempt(model)}`);
+      } catch (error) {
+        failed += 1;
+        const { code, message } = asFailure(error);
+        say(`FAILED   ${who} ${what}: ${code}: ${message}`);
+      }
     }
   }
+  return { there, failed };
 }
-if (tried === 0) console.log('Nothing was tried: no provider is there.');
