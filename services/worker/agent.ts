@@ -16,6 +16,7 @@ import type { Journal } from './journal.ts';
 import type { Recorded } from './journal-fold.ts';
 import { answerOf, checkedAnswer } from './model-answer.ts';
 import type { Model, ModelAnswer, ModelRequest, ToolTurn } from './models/model.ts';
+import { mayHaveBeenPaid } from './models/provider-failure.ts';
 import { boundResult } from './result.ts';
 import { checkCall, checkInput, checkOutput, type Violation } from './safety/rules.ts';
 import { ToolSteps } from './tool-steps.ts';
@@ -213,6 +214,7 @@ export class Agent {
       answer: spec?.schema ?? null,
       temperature,
       maxOutputTokens,
+      payOnce: most !== null,
     };
     let raw: ModelAnswer;
     try {
@@ -220,7 +222,10 @@ export class Agent {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const { code, message } = asFailure(error, 'model_failed');
-      ended({ ...noAnswer, code, message: scrubber.text(message).slice(0, 2_000) });
+      // Nobody says what a call has cost that broke off: where that is limited, all that it can have come to is booked.
+      const usage = most !== null && mayHaveBeenPaid(error) ? usageOfLost(most) : noUsage;
+      this.#usage = addUsage(this.#usage, usage);
+      ended({ ...noAnswer, usage, code, message: scrubber.text(message).slice(0, 2_000) });
       throw error;
     }
     this.#usage = addUsage(this.#usage, raw.usage);

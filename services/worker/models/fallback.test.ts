@@ -13,6 +13,7 @@ const request: ModelRequest = {
   answer: null,
   temperature: null,
   maxOutputTokens: 10,
+  payOnce: false,
 };
 const tools = [{ name: 'list', description: '', parameters: { type: 'object' } }];
 

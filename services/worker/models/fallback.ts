@@ -3,6 +3,7 @@ import { Failure, type FailureCode } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import { dearest } from './capabilities.ts';
 import type { Model, ModelRequest } from './model.ts';
+import { mayHaveBeenPaid } from './provider-failure.ts';
 
 /**
  * What is left of an outage after the retries of a provider. A refusal, a request that is not valid, a name that the
@@ -55,6 +56,7 @@ export function chainOf(
           return { by: { provider: model.provider, model: model.model }, ...answer };
         } catch (error) {
           if (signal.aborted || !(error instanceof Failure) || !outages.includes(error.code)) throw error;
+          if (request.payOnce && mayHaveBeenPaid(error)) throw error;
           failure ??= error;
           told.push(error.message);
           log.warn(

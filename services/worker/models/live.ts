@@ -28,6 +28,7 @@ const request = (changes: Partial<ModelRequest>): ModelRequest => ({
   answer: null,
   temperature: 0,
   maxOutputTokens: 1000,
+  payOnce: false,
   ...changes,
 });
 

@@ -31,6 +31,8 @@ export interface ModelRequest {
   readonly temperature: number | null;
   /** The most tokens of the answer. */
   readonly maxOutputTokens: number;
+  /** At the most one try may be paid for: what may have cost something is not tried again, nor asked of another. */
+  readonly payOnce: boolean;
 }
 
 /** What an answer has to look like; `schema` is a JSON schema of an object. */

@@ -68,6 +68,7 @@ export const asked = (changes: Partial<ModelRequest> = {}): ModelRequest => ({
   answer: null,
   temperature: 0.4,
   maxOutputTokens: 1000,
+  payOnce: false,
   ...changes,
 });
 export const lastCall = (fake: Fake) => {

@@ -8,13 +8,30 @@ const SAID_LIMIT = 500;
 export class ProviderFailure extends Failure {
   /** How long the provider asks to wait; null: it does not say. */
   readonly retryAfterMs: number | null;
+  /** The provider may have worked on the call, and charge for it. */
+  readonly maybePaid: boolean;
 
-  constructor(code: FailureCode, message: string, retryAfterMs: number | null = null, cause?: unknown) {
-    super(code, message, cause === undefined ? undefined : { cause });
+  constructor(
+    code: FailureCode,
+    message: string,
+    more: {
+      readonly retryAfterMs?: number | null;
+      readonly maybePaid?: boolean;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(code, message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'ProviderFailure';
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = more.retryAfterMs ?? null;
+    this.maybePaid = more.maybePaid ?? false;
   }
 }
+
+/** Whether a call that failed may cost something all the same. */
+export const mayHaveBeenPaid = (error: unknown): boolean =>
+  error instanceof ProviderFailure
+    ? error.maybePaid
+    : error instanceof Failure && error.code === 'model_timeout';
 
 /** Who was asked; `key` is what must never be in a message. */
 export interface Asked {
@@ -46,7 +63,11 @@ export function refusal(asked: Asked, found: Refusal): ProviderFailure {
   return new ProviderFailure(
     codeOf(found),
     `${asked.provider}/${asked.model}: ${where}${id}: ${clean(found.said, asked.key)}`,
-    found.headers === null ? null : retryAfterMs(found.headers, Date.now()),
+    {
+      retryAfterMs: found.headers === null ? null : retryAfterMs(found.headers, Date.now()),
+      // An error inside a stream comes after the answer has begun.
+      maybePaid: found.status === 0,
+    },
   );
 }
 
@@ -72,13 +93,14 @@ export function unreachable(asked: Asked, error: unknown): ProviderFailure {
   return new ProviderFailure(
     'model_failed',
     `${asked.provider}/${asked.model}: not reached: ${why}`,
-    null,
-    error,
+    // A connection that was never made carried no request.
+    { cause: error, maybePaid: !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(why) },
   );
 }
 
 export function timedOut(asked: Asked): ProviderFailure {
-  return new ProviderFailure('model_timeout', `${asked.provider}/${asked.model}: no answer in time`);
+  const message = `${asked.provider}/${asked.model}: no answer in time`;
+  return new ProviderFailure('model_timeout', message, { maybePaid: true });
 }
 
 /** The answer began and did not end as it should. */
@@ -87,8 +109,7 @@ export function broken(asked: Asked, error: unknown): ProviderFailure {
   return new ProviderFailure(
     'stream_broken',
     `${asked.provider}/${asked.model}: the answer broke off: ${why}`,
-    null,
-    error,
+    { cause: error, maybePaid: true },
   );
 }
 

@@ -68,20 +68,20 @@ describe('retries', () => {
   });
 
   test('the wait that the provider asks for is kept', async () => {
-    const { call } = failing(new ProviderFailure('rate_limited', 'busy', 60));
+    const { call } = failing(new ProviderFailure('rate_limited', 'busy', { retryAfterMs: 60 }));
     const began = performance.now();
     await gateOf().run('m', call, never);
     assert.ok(performance.now() - began >= 59);
   });
 
   test('a wait that is longer than the longest is not begun', async () => {
-    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', 61_000));
+    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', { retryAfterMs: 61_000 }));
     await assert.rejects(gateOf().run('m', call, never), { code: 'rate_limited' });
     assert.equal(state.calls, 1);
   });
 
   test('a wait that leads beyond the deadline is not begun: the failure is told, not the deadline', async () => {
-    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', 500));
+    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', { retryAfterMs: 500 }));
     await assert.rejects(gateOf({ timeoutMs: 100 }).run('m', call, never), { code: 'rate_limited' });
     assert.equal(state.calls, 1);
   });
@@ -111,7 +111,7 @@ describe('retries', () => {
 
   test('an abort ends a call and a wait at once, with its reason', async () => {
     const reason = new Error('enough');
-    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', 30_000));
+    const { call, state } = failing(new ProviderFailure('rate_limited', 'busy', { retryAfterMs: 30_000 }));
     for (const each of [call, hanging]) {
       const gate = gateOf();
       const control = new AbortController();
@@ -136,7 +136,7 @@ describe('the limit', () => {
       most = Math.max(most, ++inAir);
       await sleep(1);
       inAir--;
-      if (++calls % 3 === 0) throw new ProviderFailure('rate_limited', 'busy', 1);
+      if (++calls % 3 === 0) throw new ProviderFailure('rate_limited', 'busy', { retryAfterMs: 1 });
     };
     const runs = Array.from({ length: 60 }, () => gate.run('m', call, never).catch(() => {}));
     await sleep(1);

@@ -125,13 +125,18 @@ export class ProviderGate {
    * Makes a call, a few times if need be. `call` has to end with its signal, and throw its reason then. Throws a Failure,
    * or the reason of `signal` when it is aborted.
    */
-  async run<T>(who: string, call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(
+    who: string,
+    call: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    mayTryAgain: (error: unknown) => boolean = () => true,
+  ): Promise<T> {
     signal.throwIfAborted();
     // A caller that gives up does not wait for its place; when it comes, the place is given back at once.
     return unlessAborted(
       this.#limit(async () => {
         signal.throwIfAborted();
-        return this.#withDeadline(who, call, signal);
+        return this.#withDeadline(who, call, signal, mayTryAgain);
       }),
       signal,
     );
@@ -141,6 +146,7 @@ export class ProviderGate {
     who: string,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
+    mayTryAgain: (error: unknown) => boolean,
   ): Promise<T> {
     const { timeoutMs } = this.#settings;
     const deadline = new AbortController();
@@ -149,7 +155,8 @@ export class ProviderGate {
     }, timeoutMs);
     try {
       const endsAt = performance.now() + timeoutMs;
-      return await this.#withRetries(who, call, AbortSignal.any([signal, deadline.signal]), endsAt);
+      const either = AbortSignal.any([signal, deadline.signal]);
+      return await this.#withRetries(who, call, either, { endsAt, mayTryAgain });
     } finally {
       clearTimeout(timer);
     }
@@ -159,7 +166,7 @@ export class ProviderGate {
     who: string,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
-    endsAt: number,
+    until: { readonly endsAt: number; readonly mayTryAgain: (error: unknown) => boolean },
   ): Promise<T> {
     const { tries, firstDelayMs, longestDelayMs } = this.#settings;
     // The waits are made here and not by the policy: its own cannot be aborted.
@@ -179,8 +186,8 @@ export class ProviderGate {
           return await this.#throughBreaker(call, signal);
         } catch (error) {
           signal.throwIfAborted();
-          const wait = this.#waitAfter(error, delay.duration, endsAt);
-          if (wait === null || attempt >= tries - 1) throw error;
+          const wait = this.#waitAfter(error, delay.duration, until.endsAt);
+          if (wait === null || attempt >= tries - 1 || !until.mayTryAgain(error)) throw error;
           pause = wait;
           delay = delay.next(undefined);
           const { code, message } = error as Failure;

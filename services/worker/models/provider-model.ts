@@ -2,6 +2,7 @@ import { dearest, type ModelFacts } from './capabilities.ts';
 import { fitted } from './fit.ts';
 import type { Model } from './model.ts';
 import type { Provider } from './provider.ts';
+import { mayHaveBeenPaid } from './provider-failure.ts';
 import type { ProviderGate } from './provider-gate.ts';
 
 /**
@@ -27,7 +28,8 @@ export function providerModel(parts: {
     price,
     async call(request, signal, onText) {
       const call = { model, facts, request: fitted(request, facts, who) };
-      return gate.run(who, (tried) => provider.ask(call, tried, onText), signal);
+      const mayTryAgain = (error: unknown) => !request.payOnce || !mayHaveBeenPaid(error);
+      return gate.run(who, (tried) => provider.ask(call, tried, onText), signal, mayTryAgain);
     },
   };
 }

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { Failure } from '#chassis/failures.ts';
 import { loadRoles } from '#roles/load.ts';
 import { chooseModel } from './choose.ts';
 import { startFake } from './fakes/fake.ts';
+import { chainOf } from './fallback.ts';
 import type { Model, Turn } from './model.ts';
 import {
   answering,
@@ -22,6 +24,7 @@ import {
   user,
 } from './on-fakes.ts';
 import type { Models } from './open-models.ts';
+import { mayHaveBeenPaid } from './provider-failure.ts';
 import { answerSchema } from './structured.ts';
 
 test('Anthropic: tools, role prompt and conversation come from the cache the second time', async () => {
@@ -191,4 +194,28 @@ test('the orchestrator’s chain: Claude, then OpenAI, then Ollama, each asked w
     { provider: 'openai', model: 'gpt-6-sol' },
     { provider: 'ollama', model: 'llama3.1' },
   ]);
+});
+
+test('where a call may be paid for once at the most, one that broke off is neither tried again nor asked of another', async () => {
+  answering(() => ({ text: 'a long answer that comes in pieces and ends with its end' }));
+  const models = open({}, stream(true));
+  const chain = chainOf(
+    [
+      models.model({ provider: 'anthropic', name: 'claude-haiku-5-5' }),
+      models.model({ provider: 'ollama', name: 'llama3.1' }),
+    ],
+    [],
+    { warn() {} },
+  );
+  const calls = (provider: 'anthropic' | 'ollama') => fakes[provider].calls.length;
+  const before = [calls('anthropic'), calls('ollama')];
+  fakes.anthropic.fail({ fault: 'break', after: 3 });
+  await assert.rejects(chain.call(asked({ payOnce: true }), never), (error) => {
+    assert.ok(mayHaveBeenPaid(error));
+    return error instanceof Failure && error.code === 'stream_broken';
+  });
+  assert.deepEqual([calls('anthropic'), calls('ollama')], [(before[0] ?? 0) + 1, before[1]]);
+  fakes.anthropic.fail({ fault: 'break', after: 3 });
+  assert.match((await chain.call(asked(), never)).text, /its end$/);
+  assert.equal(calls('anthropic'), (before[0] ?? 0) + 3);
 });

@@ -16,6 +16,7 @@ const request: ModelRequest = {
   answer: schema,
   temperature: 0.2,
   maxOutputTokens: 1_000_000,
+  payOnce: false,
 };
 const tool = { name: 'list', description: 'Lists.', parameters: { type: 'object' } };
 
