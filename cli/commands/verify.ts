@@ -193,6 +193,11 @@ function tell(output: Output, report: Report): ExitCode {
         ? colors.green('every hash and every decision as recomputed')
         : colors.red('not as recomputed')),
   );
+  if (ledger.plans_as_written > 0) {
+    output.line(
+      `${ledger.plans_as_written} of their plans were made by rules that make others now, and are taken as written`,
+    );
+  }
   const unchecked =
     journals.unchecked > 0 ? `, ${journals.unchecked} unchecked as retention deleted their steps` : '';
   output.line(

@@ -2,7 +2,7 @@ import { Failure } from '#chassis/failures.ts';
 import { ask, release } from './assigning.ts';
 import { cancelTask, stop } from './ending.ts';
 import { own } from './facts.ts';
-import { heuristicPlan, tiered } from './made-plans.ts';
+import { heuristicPlan, type MadePlan, tiered } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { tasksInResult } from './planning.ts';
 import { idsOf, named, names, positionsOf } from './positions.ts';
@@ -11,14 +11,20 @@ import type { Turn } from './turn.ts';
 
 /** How a mission gets its plan, and another one. */
 
-/** A plan takes the place of the planning; its first tasks are assigned, unless a person has to approve it. */
-export function adoptPlan(
+/** A plan that somebody gave takes the place of the planning, with the tiers that the mission wants over it. */
+export function adoptPlan(turn: Turn, given: Plan, made_by: 'mission' | 'orchestrator'): void {
+  const { plan, notes } = tiered(turn.state, given, turn.written);
+  adopt(turn, plan, made_by, notes);
+}
+
+/** The first tasks of the plan are assigned, unless a person has to approve it. */
+function adopt(
   turn: Turn,
   plan: Plan,
   made_by: 'mission' | 'orchestrator' | 'heuristic',
-  notes: readonly string[] = [],
+  notes: readonly string[],
 ): void {
-  const { tasks, waves } = tiered(turn.state, plan);
+  const { tasks, waves } = plan;
   turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by, notes }));
   const { mission_id, policy, replans } = turn.state;
   if (policy.options.plan_only) {
@@ -36,13 +42,15 @@ export function adoptPlan(
 
 /** The plan that needs no model takes the place of the planning. */
 export function planFromHeuristics(turn: Turn, notes: readonly string[]): void {
+  let made: MadePlan;
   try {
-    const made = heuristicPlan(turn.state);
-    adoptPlan(turn, made.plan, 'heuristic', [...notes, ...made.notes]);
+    made = heuristicPlan(turn.state, notes, turn.written);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     stop(turn, 'invalid_plan', error.message);
+    return;
   }
+  adopt(turn, made.plan, 'heuristic', made.notes);
 }
 
 export function takePlan(turn: Turn, result: string): void {
@@ -76,7 +84,15 @@ export function askForAnotherPlan(turn: Turn): void {
   for (const position of positionsOf(turn.state, 'pending')) {
     cancelTask(turn, position, 'the mission is planned anew');
   }
-  const { tasks, waves } = replanning(turn.state);
+  let plan: Plan;
+  try {
+    plan = replanning(turn.state);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    stop(turn, 'invalid_plan', `no room to plan anew: ${error.message}`);
+    return;
+  }
+  const { tasks, waves } = plan;
   turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by: 'replanning', notes: [] }));
   release(turn);
 }

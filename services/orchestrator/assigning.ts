@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import type { Amounts } from '#schemas/types.gen.ts';
-import { reservationFor, reserves } from './budget.ts';
+import { reservationFor, reserves, timeOf } from './budget.ts';
 import { cut } from './cut.ts';
 import { stop } from './ending.ts';
 import { own, told } from './facts.ts';
@@ -13,14 +13,22 @@ import { waveHasStarted, waveOf } from './waves.ts';
 const mostNeeds = 32 * 1024;
 
 /**
- * Assigns the tasks whose needs are met, in the order of the plan, as far as the mission may have in flight and its
- * budget reaches.
+ * Assigns what may go on: first the parked tasks whose reviews are answered, then the tasks whose needs are met, in the
+ * order of the plan, as far as the mission may have in flight and its budget reaches. While a review of the plan or of
+ * the budget waits, no new attempt begins.
  */
 export function release(turn: Turn): void {
   const { tasks, plan, policy, reviews } = turn.state;
-  if (plan === null || reviews.some(({ task_id }) => task_id === '')) return;
+  if (plan === null) return;
   let free = policy.max_in_flight;
   for (const task of tasks) if (inFlight(task)) free -= 1;
+  const asks = new Set(reviews.map(({ task_id }) => task_id));
+  for (let position = 0; position < tasks.length && free > 0; position += 1) {
+    if (tasks[position]?.status !== 'parked' || asks.has(plan.tasks[position]?.id ?? '')) continue;
+    resume(turn, position);
+    free -= 1;
+  }
+  if (asks.has('')) return;
   for (let position = 0; position < tasks.length && free > 0; position += 1) {
     const task = tasks[position];
     if (task?.status !== 'pending' || !needsAreMet(turn.state, position)) continue;
@@ -50,9 +58,14 @@ function needsAreMet({ tasks, plan }: MissionState, position: number): boolean {
 }
 
 function exhausted(turn: Turn, why: string): void {
-  const { mission_id, policy, grants } = turn.state;
-  if (policy.options.on_exhausted !== 'ask') stop(turn, 'budget_exhausted', why);
-  else ask(turn, { kind: 'budget', review_id: `${mission_id}/budget/${grants}`, reason: why });
+  const { mission_id, policy, grants, cheaper } = turn.state;
+  if (policy.options.on_exhausted !== 'ask') {
+    stop(turn, 'budget_exhausted', why);
+    return;
+  }
+  // Each answer after which it goes on adds a grant, or, once, makes it cheaper: so no id comes again.
+  const answers = grants + (cheaper ? 1 : 0);
+  ask(turn, { kind: 'budget', review_id: `${mission_id}/budget/${answers}`, reason: why });
 }
 
 /** Puts a question about the whole mission to a person; nothing is assigned until it is answered. */
@@ -91,9 +104,8 @@ function give(
     turn.add(own('wave_started', { wave, tasks: idsOf(state, waveOf(state, wave)) }));
   }
   const resumed = attempt === task.attempt && task.started_at > 0;
-  const within = budget === null || budget.time_ms < 0 ? spec.timeout_ms : budget.time_ms;
   const left = task.status === 'parked' ? task.timeout_left : task.timeout_at - now;
-  const timeout_ms = Math.max(1, resumed ? left : Math.min(spec.timeout_ms, within));
+  const timeout_ms = Math.max(1, resumed ? left : timeOf(spec, budget));
   const { journal_partition, journal_offset } = resumed
     ? task
     : { journal_partition: -1, journal_offset: -1 };

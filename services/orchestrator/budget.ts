@@ -1,5 +1,5 @@
-import type { Amounts, Usage } from '#schemas/types.gen.ts';
-import { nanosOf, tokensOf, usdOf } from '#schemas/usage.ts';
+import type { Amounts, TaskSpec, Usage } from '#schemas/types.gen.ts';
+import { addUsage, nanosOf, tokensOf, usdOf } from '#schemas/usage.ts';
 import type { MissionState } from './state.ts';
 
 /**
@@ -42,8 +42,8 @@ export function reservationFor(state: MissionState, position: number, cheaper: b
     const wanted = asked ?? Math.max(1, Math.ceil(whole / shareOfAttempt));
     const room = Math.max(0, free?.[measure] ?? 0);
     if (wanted <= room) amounts[measure] = wanted;
-    // The cheaper model makes do with what is left.
-    else if (measure === 'cost_nanos' && cheaper) amounts[measure] = room;
+    // The cheaper model makes do with what is left, once nobody holds money of which some may come back.
+    else if (measure === 'cost_nanos' && cheaper && !holds(state, measure)) amounts[measure] = room;
     else {
       const say = units[measure];
       const spent = say(whole * (1 + state.grants));
@@ -70,6 +70,9 @@ export function left(state: MissionState): Amounts | null {
   }
   return rest;
 }
+
+const holds = (state: MissionState, measure: Measure): boolean =>
+  state.tasks.some(({ reserved }) => (reserved?.[measure] ?? 0) > 0);
 
 /** Whether an attempt still holds a reservation, so that some of it may come back. */
 export const reserves = (state: MissionState): boolean =>
@@ -101,6 +104,41 @@ export function unaccounted(reserved: Amounts | null): {
   };
   return { usage, duration_ms: of('time_ms') };
 }
+
+/** How long an attempt may take (ms): as its task says, and no longer than the time that is reserved for it. */
+export function timeOf({ timeout_ms }: Pick<TaskSpec, 'timeout_ms'>, reserved: Amounts | null): number {
+  const within = reserved === null || reserved.time_ms < 0 ? timeout_ms : reserved.time_ms;
+  return Math.max(1, Math.min(timeout_ms, within));
+}
+
+/**
+ * The books after the end of the attempt at the task in this position, at a time (epoch ms). What its report leaves
+ * open is booked in full: money of an unknown amount, where the mission limits money, and the time of its earlier
+ * leases, where the mission limits time.
+ */
+export function booked(
+  state: MissionState,
+  position: number,
+  { usage, duration_ms, at }: { readonly usage: Usage; readonly duration_ms: number; readonly at: number },
+): Pick<MissionState, 'spent' | 'spent_ms'> {
+  const { budget } = state.policy.options;
+  const task = state.tasks[position];
+  const spec = state.plan?.tasks[position];
+  const reserved = task?.reserved ?? null;
+  const unknown = usage.cost_usd === null && (budget?.cost_nanos ?? -1) >= 0;
+  const known = unknown ? { ...usage, cost_usd: usdOf(Math.max(0, reserved?.cost_nanos ?? 0)) } : usage;
+  let worked = duration_ms;
+  if (task !== undefined && spec !== undefined && task.lease > 1 && (reserved?.time_ms ?? -1) >= 0) {
+    // A report knows of its own lease only. The clock of the attempt has run through all of them.
+    const left = task.timeout_at > 0 ? task.timeout_at - at : 0;
+    if (task.started_at > 0) worked = Math.max(worked, timeOf(spec, reserved) - Math.max(0, left));
+  }
+  return { spent: addUsage(state.spent, known), spent_ms: state.spent_ms + worked };
+}
+
+/** What is spent when nobody accounts for the attempts that hold a reservation. */
+export const spentInFull = ({ spent, tasks }: MissionState): Usage =>
+  tasks.reduce((sum, { reserved }) => addUsage(sum, unaccounted(reserved).usage), spent);
 
 function given(amounts: Amounts | null, measure: Measure): number | null {
   const amount = amounts?.[measure] ?? -1;

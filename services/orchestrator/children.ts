@@ -79,7 +79,7 @@ function cancelChild(fact: EventOf<'task_cancelled'>): MissionCommand {
 }
 
 /** What the end of a mission says to the mission above it; null: the fact is no end, or nothing is above. */
-export function reportToParent({ parent, created_at }: MissionState, fact: FactEvent): ReportEvent | null {
+export function reportToParent({ parent, spent_ms }: MissionState, fact: FactEvent): ReportEvent | null {
   if (parent === null) return null;
   const { mission_id, task_id, attempt, lease } = parent;
   const about = {
@@ -100,7 +100,8 @@ export function reportToParent({ parent, created_at }: MissionState, fact: FactE
     event_type: 'task_attempt_failed',
     payload: { ...who, code, message, steps: 0, retry_at: 0, usage, duration_ms },
   });
-  const duration_ms = fact.timestamp - created_at;
+  // The working time of its agents, added up: that is what the mission above has reserved, and books.
+  const duration_ms = spent_ms;
   switch (fact.event_type) {
     case 'mission_completed': {
       const { result, usage, missing } = fact.payload;

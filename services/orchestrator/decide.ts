@@ -9,10 +9,11 @@ import type {
 } from '#schemas/types.gen.ts';
 import { adoptPlan, planFromHeuristics } from './adopting.ts';
 import { release, resume } from './assigning.ts';
-import { unaccounted } from './budget.ts';
+import { spentInFull, unaccounted } from './budget.ts';
 import { finishOrRelease, taskEnded } from './consequences.ts';
 import { cancelTasks, stop } from './ending.ts';
 import { type FactDraft, own, told } from './facts.ts';
+import type { WrittenPlan } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { deepestMission, retryDelay } from './policy.ts';
@@ -119,15 +120,16 @@ const ignore = (reason: IgnoreReason): Decision => ({ kind: 'ignored', reason })
 
 /**
  * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
- * give the same facts. `now` (epoch ms) must not be before the state's `updated_at`.
+ * give the same facts. `now` (epoch ms) must not be before the state's `updated_at`. `written` is for deciding again
+ * what is on the ledger: a plan that rules made is taken as it was written then, if it can be.
  */
 export function decide(
   state: MissionState | null,
   input: Input,
-  { now }: { readonly now: number },
+  { now, written = null }: { readonly now: number; readonly written?: WrittenPlan | null },
 ): Decision {
   if (input.kind === 'submit' || input.kind === 'refuse') {
-    return state === null ? begin(input, now) : ignore('MissionAlreadyKnown');
+    return state === null ? begin(input, now, written) : ignore('MissionAlreadyKnown');
   }
   if (state === null) return ignore('MissionUnknown');
   if (missionHasEnded(state)) return ignore('MissionEnded');
@@ -135,7 +137,7 @@ export function decide(
     const message = `mission ${state.mission_id}: found time ${now}, expected at least ${state.updated_at}`;
     throw new Failure('internal_error', message);
   }
-  const turn = new Turn(state, now);
+  const turn = new Turn(state, now, written);
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
@@ -159,7 +161,7 @@ export function decide(
   }
 }
 
-function begin(input: SubmitInput | RefuseInput, now: number): Decision {
+function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPlan | null): Decision {
   const { mission_id, priority } = input;
   const envelope = { correlation_id: mission_id, priority, timestamp: now };
   const reject = (code: string, message: string) =>
@@ -180,7 +182,7 @@ function begin(input: SubmitInput | RefuseInput, now: number): Decision {
     return reject(code, message);
   }
   const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth };
-  const turn = Turn.begin(own('mission_accepted', accepted), envelope);
+  const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
   else if (policy.options.planner === 'heuristic') planFromHeuristics(turn, []);
   else release(turn);
@@ -189,7 +191,9 @@ function begin(input: SubmitInput | RefuseInput, now: number): Decision {
 
 function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
   const completed = turn.state.tasks.filter((task) => task.status === 'completed').length;
-  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage: turn.state.spent }));
+  // The tasks that are cancelled with it only follow, but what is booked for them is part of its books.
+  const usage = spentInFull(turn.state);
+  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage }));
   cancelTasks(turn, 'the mission was cancelled');
   return turn.decision();
 }
@@ -203,6 +207,9 @@ function answer(turn: Turn, input: ReviewInput): Decision {
   if (review.arguments_hash !== input.arguments_hash) return ignore('ReviewDiffers');
   const consequence = reviewed(review, input.decision);
   if (consequence === null) return ignore('DecisionUnknown');
+  // It would change nothing, and the same question would be asked again.
+  if (review.kind === 'budget' && input.decision === 'cheaper' && state.cheaper)
+    return ignore('DecisionUnknown');
   const { review_id, task_id } = review;
   const { decision, arguments_hash, reviewer, comment } = input;
   turn.add(own('review_completed', { review_id, task_id, decision, arguments_hash, reviewer, comment }));
@@ -224,9 +231,8 @@ function unanswered(turn: Turn, timer: TimerInput): Decision {
 
 function follow(turn: Turn, consequence: NonNullable<ReturnType<typeof reviewed>>, why: string): void {
   switch (consequence.next) {
+    // A parked attempt goes on as soon as there is a place in flight.
     case 'resume':
-      resume(turn, turn.state.plan?.index.get(consequence.task_id) ?? -1);
-      break;
     case 'release':
       release(turn);
       break;
@@ -287,6 +293,8 @@ export function whyStale(
   { attempt, lease }: { readonly attempt: number; readonly lease: number },
 ): IgnoreReason | null {
   if (taskHasEnded(task)) return 'TaskEnded';
+  // It gave its lease back when it was parked.
+  if (task.status === 'parked' && attempt === task.attempt) return 'LeaseStale';
   if (!inFlight(task)) return attempt === task.attempt && attempt > 0 ? 'AttemptEnded' : 'NotAssigned';
   if (attempt !== task.attempt) return 'AttemptStale';
   if (lease !== task.lease) return 'LeaseStale';

@@ -23,10 +23,10 @@ export function takeId(wanted: string, taken: Set<string>): string {
   return id;
 }
 
-/** A plan travels in one record of at most 256 KiB, and `planFrom` takes 200,000 characters. */
-export const roomOfPlan = 180_000;
+/** `planFrom` takes 240,000 bytes, with what up to 2,000 tasks need beside their text. */
+export const roomOfPlan = 150_000;
 
-/** Bytes of a task's text. A text never has more UTF-16 units than bytes of UTF-8, so this holds both limits. */
+/** Bytes of a task's text. */
 export function bytesOf({ id, role, description, needs, compensation }: DraftTask): number {
   const texts = [id, role, description, ...needs, compensation?.description ?? ''];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

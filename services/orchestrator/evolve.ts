@@ -1,7 +1,7 @@
 import { Failure } from '#chassis/failures.ts';
-import type { PendingReview, ReviewAnswer, Usage } from '#schemas/types.gen.ts';
-import { addUsage, noUsage } from '#schemas/usage.ts';
-import { unaccounted } from './budget.ts';
+import type { Amounts, PendingReview, ReviewAnswer, Usage } from '#schemas/types.gen.ts';
+import { noUsage } from '#schemas/usage.ts';
+import { booked, timeOf, unaccounted } from './budget.ts';
 import { cut } from './cut.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
@@ -36,12 +36,25 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
     return { ...state, updated_at: at, tasks: state.tasks.with(position, { ...task, ...change(task) }) };
   };
 
+  /** The attempt is over: what it used up is booked, and what was reserved beyond that is free again. */
+  const withEnd = (
+    task_id: string,
+    change: Partial<TaskState>,
+    used: { readonly usage: Usage; readonly duration_ms: number },
+  ): MissionState => {
+    const { usage, duration_ms } = used;
+    const position = state.plan?.index.get(task_id) ?? -1;
+    return { ...withTask(task_id, () => change), ...booked(state, position, { usage, duration_ms, at }) };
+  };
+
   const share = (text: string, { each, together }: { each: number; together: number }): string =>
     cut(text, Math.min(each, Math.floor(together / state.tasks.length)));
 
   switch (fact.event_type) {
     case 'plan_created': {
-      const planned = withPlan(state, indexPlan(fact.payload.tasks));
+      // A plan that is planned anew before anybody approved it needs no answer any more.
+      const reviews = state.reviews.filter(({ kind, task_id }) => kind !== 'plan' || task_id !== '');
+      const planned = { ...withPlan(state, indexPlan(fact.payload.tasks)), reviews };
       const replans = state.replans + (fact.payload.made_by === 'replanning' ? 1 : 0);
       return { ...planned, status: isPlanning(planned) ? 'planning' : 'running', replans, updated_at: at };
     }
@@ -83,15 +96,15 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
         const running = { status: 'running', agent, lease_until } as const;
         // Only the first start of an attempt counts: its journal begins there, and so does its timeout.
         if (task.started_at > 0) return running;
-        const timeout_at = at + timeoutOf(state, task_id);
+        const timeout_at = at + timeoutOf(state, task_id, task.reserved);
         return { ...running, started_at: at, timeout_at, journal_partition, journal_offset };
       });
     }
     case 'task_completed': {
       const { task_id, agent, result, usage, duration_ms } = fact.payload;
       const kept = { result: share(result, results), code: '', message: '' };
-      const next = withTask(task_id, () => ({ ...ended(at), status: 'completed', agent, ...kept }));
-      return settled(next, usage, duration_ms);
+      const completed = { ...ended(at), status: 'completed', agent, ...kept } as const;
+      return withEnd(task_id, completed, { usage, duration_ms });
     }
     case 'task_attempt_failed': {
       const { task_id, agent, code, retry_at, usage, duration_ms } = fact.payload;
@@ -106,21 +119,13 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
         timeout_at: 0,
         reserved: null,
       } as const;
-      return settled(
-        withTask(task_id, () => waiting),
-        usage,
-        duration_ms,
-      );
+      return withEnd(task_id, waiting, { usage, duration_ms });
     }
     case 'task_failed': {
       const { task_id, agent, code, usage, duration_ms } = fact.payload;
       const message = share(fact.payload.message, messages);
       const failed = { ...ended(at), status: 'failed', agent, code, message } as const;
-      return settled(
-        withTask(task_id, () => failed),
-        usage,
-        duration_ms,
-      );
+      return withEnd(task_id, failed, { usage, duration_ms });
     }
     case 'task_released':
       return withTask(fact.payload.task_id, () => ({ status: 'assigned', agent: '', lease_until: 0 }));
@@ -128,9 +133,8 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
       const { task_id, reason } = fact.payload;
       const message = share(reason, messages);
       const reserved = state.tasks[state.plan?.index.get(task_id) ?? -1]?.reserved ?? null;
-      const { usage, duration_ms } = unaccounted(reserved);
-      const next = withTask(task_id, () => ({ ...ended(at), status: 'cancelled', message }));
-      return settled(withoutReviewsOf(next, task_id), usage, duration_ms);
+      const cancelled = { ...ended(at), status: 'cancelled', message } as const;
+      return withoutReviewsOf(withEnd(task_id, cancelled, unaccounted(reserved)), task_id);
     }
     case 'timer_fired':
       switch (fact.payload.timer) {
@@ -202,11 +206,6 @@ function withPlan(state: MissionState, plan: Plan): MissionState {
   return { ...state, plan, tasks: plan.tasks.map(({ id }) => before(id) ?? newTask) };
 }
 
-/** What an attempt used up is booked. */
-function settled(state: MissionState, usage: Usage, duration_ms: number): MissionState {
-  return { ...state, spent: addUsage(state.spent, usage), spent_ms: state.spent_ms + duration_ms };
-}
-
 /** A review is over. What was decided on a call goes with its attempt from now on. */
 function answered(
   state: MissionState,
@@ -236,8 +235,9 @@ const withoutReviewsOf = (state: MissionState, task_id: string): MissionState =>
     ? state
     : { ...state, reviews: state.reviews.filter((review) => review.task_id !== task_id) };
 
-function timeoutOf({ plan, policy }: MissionState, task_id: string): number {
-  return plan?.tasks[plan.index.get(task_id) ?? -1]?.timeout_ms ?? policy.task_timeout_ms;
+function timeoutOf({ plan, policy }: MissionState, task_id: string, reserved: Amounts | null): number {
+  const timeout_ms = plan?.tasks[plan.index.get(task_id) ?? -1]?.timeout_ms ?? policy.task_timeout_ms;
+  return timeOf({ timeout_ms }, reserved);
 }
 
 const freshAttempt = {

@@ -1,6 +1,8 @@
+import { Failure } from '#chassis/failures.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { decompose } from './decompose.ts';
+import { difference } from './difference.ts';
 import type { DraftTask } from './draft-task.ts';
 import { type Plan, planFrom } from './plan.ts';
 import type { MissionState } from './state.ts';
@@ -11,38 +13,77 @@ import { withTiers } from './tiers.ts';
 const synthesizer = 'drummer';
 const executive = 'camina';
 
-/** The plan that the heuristic decomposer makes of the brief. Throws Failure `invalid_plan`. */
-export function heuristicPlan(state: MissionState): {
-  readonly plan: Plan;
+/** A plan as it stands on the ledger. */
+export interface WrittenPlan {
+  readonly tasks: readonly TaskSpec[];
   readonly notes: readonly string[];
-} {
+}
+
+export interface MadePlan {
+  readonly plan: Plan;
+  /** What a person should know of how it came about. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The plan that the heuristic decomposer makes of the brief, with its tiers. One that was written before is taken as it
+ * was, so that the decomposer may learn new words. Throws Failure `invalid_plan`.
+ */
+export function heuristicPlan(
+  state: MissionState,
+  notes: readonly string[],
+  written: WrittenPlan | null,
+): MadePlan {
   const { brief, policy, roles } = state;
+  if (written !== null) return { plan: planFrom(written.tasks, policy, roles), notes: written.notes };
   const { agents } = policy.options;
-  const { strategy, tasks, notes } = decompose(brief, {
+  const {
+    strategy,
+    tasks,
+    notes: more,
+  } = decompose(brief, {
     roles: roles.map((name) => ({ name })),
     ...(agents > 0 ? { agents } : {}),
   });
-  const plan = planFrom(tasks.map(specOf), policy, roles);
   const said = `planned without a model (${strategy}); what carries the tasks out needs a model of its role or a script`;
-  return { plan, notes: [said, ...notes] };
+  const made = tiered(state, planFrom(tasks.map(specOf), policy, roles), null);
+  return { plan: made.plan, notes: [...notes, said, ...more, ...made.notes] };
 }
 
-/** The plan with synthesizers over its tasks, and an executive over these, where the mission wants them. */
-export function tiered(state: MissionState, plan: Plan): Plan {
+/**
+ * The plan with synthesizers over its tasks, and an executive over these, where the mission wants them. Where a plan
+ * has no room for them it runs without, and says so. Tiers that were written before are taken as they were.
+ */
+export function tiered(state: MissionState, plan: Plan, written: WrittenPlan | null): MadePlan {
   const { policy, roles } = state;
   const knows = (role: string) => roles.length === 0 || roles.includes(role);
-  if (policy.options.hierarchy !== 'tiers' || !knows(synthesizer) || !knows(executive)) return plan;
+  const without = { plan, notes: [] };
+  if (policy.options.hierarchy !== 'tiers' || !knows(synthesizer) || !knows(executive)) return without;
   // Work that is synthesized already has its tiers.
-  if (plan.tasks.some(({ role }) => role === synthesizer || role === executive)) return plan;
+  if (plan.tasks.some(isTier)) return without;
+  if (written !== null && extendsByTiers(plan, written)) {
+    return { plan: planFrom(written.tasks, policy, roles), notes: written.notes };
+  }
   const before = new Map(plan.tasks.map((task) => [task.id, task]));
   // To the tiers a mission within the mission is work like any other.
   const workers = plan.tasks.map(({ id, role, description, needs }) => ({ id, role, description, needs }));
   const tasks = withTiers(workers, { synthesizer, executive, brief: state.brief });
-  return planFrom(
-    tasks.map((task): TaskSpec => before.get(task.id) ?? specOf(task)),
-    policy,
-    roles,
-  );
+  if (tasks.length === workers.length) return without;
+  try {
+    const specs = tasks.map((task): TaskSpec => before.get(task.id) ?? specOf(task));
+    return { plan: planFrom(specs, policy, roles), notes: [] };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { plan, notes: [`nobody brings the results together: ${error.message}`] };
+  }
+}
+
+const isTier = ({ role }: TaskSpec): boolean => role === synthesizer || role === executive;
+
+/** Whether what was written is the plan itself, and behind it tiers and nothing else. */
+function extendsByTiers(plan: Plan, { tasks }: WrittenPlan): boolean {
+  const count = plan.tasks.length;
+  return difference(plan.tasks, tasks.slice(0, count)) === null && tasks.slice(count).every(isTier);
 }
 
 const specOf = (task: DraftTask): TaskSpec => {

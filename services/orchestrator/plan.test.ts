@@ -56,7 +56,8 @@ describe('plan', () => {
     const first = many(160, (i) => task(`a${i}`));
     const ids = first.map(({ id }) => id);
     refuses([...first, ...many(160, (i) => task(`b${i}`, ids))], /^tasks: found 25600 needs in all/);
-    refuses([task('a', [], { description: 'x'.repeat(200_001) })], /characters of text .* workspace$/);
+    refuses([task('a', [], { description: 'x'.repeat(240_000) })], /bytes in all, .* 240000; .* workspace$/);
+    refuses([task('a', [], { description: '務'.repeat(80_000) })], /^tasks: found 2400\d\d bytes in all/);
     refuses([task('b'), task('a', ['b', 'b'])], /^tasks\[1\].needs of a: found a task twice/);
     refuses([task('a', [], { timeout_ms: 1 })], /^tasks\[0\].timeout_ms of a: found 1, expected/);
     refuses([task('a', [], { max_attempts: 21 })], /^tasks\[0\].max_attempts of a: found 21, expected/);

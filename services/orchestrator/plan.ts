@@ -1,5 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
-import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
+import type { MissionPolicy, Script, TaskSpec } from '#schemas/types.gen.ts';
 import { orchestrator } from './facts.ts';
 import { type Bounds, bounds, limit } from './policy.ts';
 import { subMission } from './sub-mission.ts';
@@ -24,8 +24,8 @@ const rolePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const modelPattern = /^[a-z][a-z0-9_-]{0,31}\/[^\s]{1,200}$/;
 const mostTasks = 2000;
 const mostNeeds = 20_000;
-/** A plan travels in one record, and a record has at most 256 KiB. */
-const mostCharacters = 200_000;
+/** A plan travels in one record, and a record has at most 256 KiB; its envelope and its notes need room, too. */
+export const mostBytes = 240_000;
 
 const invalid = (where: string, what: string) => new Failure('invalid_plan', `${where}: ${what}`);
 const show = (value: unknown) => JSON.stringify(value)?.slice(0, 160);
@@ -40,7 +40,7 @@ export function planFrom(
   policy: MissionPolicy,
   roles: readonly string[] = [],
 ): Plan {
-  checkSize(given);
+  checkSize(given, bytesOf(given));
   const index = new Map<string, number>();
   given.forEach((task, position) => {
     checkNames(task, position, roles);
@@ -95,28 +95,43 @@ export function indexPlan(tasks: readonly TaskSpec[]): Plan {
   return { tasks, index, needs, dependents, waves };
 }
 
-function checkSize(tasks: readonly TaskSpec[]): void {
+/** Throws Failure `invalid_plan` for tasks that are none or too many, and for more than a record has room for. */
+export function checkSize(tasks: readonly TaskSpec[], bytes: number): void {
   if (tasks.length < 1 || tasks.length > mostTasks) {
     throw invalid('tasks', `found ${tasks.length}, expected from 1 to ${mostTasks}`);
   }
-  let needs = 0;
-  let characters = 0;
-  for (const task of tasks) {
-    needs += task.needs.length;
-    characters += task.id.length + task.role.length + task.description.length + task.mission.length;
-    characters += task.compensation?.description.length ?? 0;
-    for (const call of task.compensation?.script?.calls ?? []) characters += call.arguments.length;
-    for (const need of task.needs) characters += need.length;
-    if (task.script !== null) {
-      characters += task.script.answer.length;
-      for (const call of task.script.calls) characters += call.tool.length + call.arguments.length;
-    }
-  }
+  const needs = tasks.reduce((sum, task) => sum + task.needs.length, 0);
   if (needs > mostNeeds) throw invalid('tasks', `found ${needs} needs in all, expected at most ${mostNeeds}`);
-  if (characters > mostCharacters) {
-    const what = `found ${characters} characters of text in all, expected at most ${mostCharacters}`;
+  if (bytes > mostBytes) {
+    const what = `found ${bytes} bytes in all, expected at most ${mostBytes}`;
     throw invalid('tasks', `${what}; large content belongs into the workspace`);
   }
+}
+
+/** What a record needs beside the text, at the most: lengths, numbers, marks. */
+const besides = { task: 32, budget: 40, script: 8, call: 8, need: 2 } as const;
+
+/** Bytes that a record needs for these tasks, at the most. */
+export function bytesOf(tasks: readonly TaskSpec[]): number {
+  let bytes = 0;
+  const add = (fixed: number, ...texts: readonly string[]) => {
+    bytes += texts.reduce((sum, text) => sum + Buffer.byteLength(text), fixed);
+  };
+  const addScript = (script: Script | null) => {
+    if (script === null) return;
+    add(besides.script, script.answer);
+    for (const call of script.calls) add(besides.call, call.tool, call.arguments);
+  };
+  for (const task of tasks) {
+    const { id, role, description, mission, model, compensation } = task;
+    add(besides.task, id, role, description, mission, model, task.kind === '' ? 'mission' : task.kind);
+    for (const need of task.needs) add(besides.need, need);
+    addScript(task.script);
+    if (compensation !== null) add(besides.script, compensation.description);
+    addScript(compensation?.script ?? null);
+    if (task.budget !== null) add(besides.budget);
+  }
+  return bytes;
 }
 
 function checkKind(task: TaskSpec, kind: string, position: number): void {

@@ -13,15 +13,17 @@ import { record, tasksIn } from './task-json.ts';
 /** The id of the planning task. A plan that takes its place cannot use it: late reports would be taken for its own. */
 export const planningTask = 'plan';
 
-const mostBrief = 64_000;
+/** Bytes. */
+export const mostBrief = 64_000;
 
 /** The plan that a mission without tasks begins with. Throws Failure `invalid_mission`. */
 export function planningPlan(brief: string, policy: MissionPolicy): Plan {
   if (brief.trim() === '') {
     throw new Failure('invalid_mission', 'found neither a brief nor tasks, expected one of them');
   }
-  if (brief.length > mostBrief) {
-    const message = `brief: found ${brief.length} characters, expected at most ${mostBrief}`;
+  const bytes = Buffer.byteLength(brief);
+  if (bytes > mostBrief) {
+    const message = `brief: found ${bytes} bytes, expected at most ${mostBrief}`;
     throw new Failure('invalid_mission', message);
   }
   return indexPlan([planTask(planningTask, brief, policy)]);

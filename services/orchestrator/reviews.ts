@@ -4,7 +4,7 @@ import type { PendingReview } from '#schemas/types.gen.ts';
 /** What a decision on a review leads to. */
 export type Consequence =
   /** The attempt that was parked goes on; what was decided goes with it. */
-  | { readonly next: 'resume'; readonly task_id: string }
+  | { readonly next: 'resume' }
   | { readonly next: 'release' }
   | { readonly next: 'stop'; readonly code: FailureCode; readonly message: string };
 
@@ -26,8 +26,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
 /** Null: this kind of review does not take the decision. */
 export function reviewed({ kind, task_id }: PendingReview, decision: string): Consequence | null {
   const expired = decision === 'expired';
-  if (!expired && decisions[kind]?.includes(decision) !== true) return null;
-  if (task_id !== '') return { next: 'resume', task_id };
+  const known = Object.hasOwn(decisions, kind) ? decisions[kind] : [];
+  if (!expired && known?.includes(decision) !== true) return null;
+  if (task_id !== '') return { next: 'resume' };
   if (expired) return { next: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
   if (decision !== 'rejected') return { next: 'release' };
   return kind === 'plan'

@@ -1,24 +1,28 @@
 import type { Decision } from './decide.ts';
 import { evolve } from './evolve.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
+import type { WrittenPlan } from './made-plans.ts';
 import type { MissionState } from './state.ts';
 
 /** One decision in the making: each fact is folded in before the next is thought of, so the two cannot disagree. */
 export class Turn {
   readonly facts: FactDraft[] = [];
   readonly now: number;
+  /** The plan that was made of rules when this was decided before; null: it is decided for the first time. */
+  readonly written: WrittenPlan | null;
   #state: MissionState;
   readonly #envelope: FactEnvelope;
 
-  constructor(state: MissionState, now: number) {
+  constructor(state: MissionState, now: number, written: WrittenPlan | null = null) {
     this.#state = state;
     this.now = now;
+    this.written = written;
     this.#envelope = { correlation_id: state.mission_id, priority: state.priority, timestamp: now };
   }
 
   /** The turn that a mission begins with. */
-  static begin(fact: FactDraft, envelope: FactEnvelope): Turn {
-    const turn = new Turn(evolve(null, fact, envelope), envelope.timestamp);
+  static begin(fact: FactDraft, envelope: FactEnvelope, written: WrittenPlan | null = null): Turn {
+    const turn = new Turn(evolve(null, fact, envelope), envelope.timestamp, written);
     turn.facts.push(fact);
     return turn;
   }

@@ -326,7 +326,9 @@ describe('any ledger', () => {
         const heads = new Map(ledgers.map(({ mission, tail }) => [mission, tail]));
         const { findings, summary } = verify(placed(mixed), heads);
         assert.deepEqual(findings, []);
-        assert.deepEqual(summary, { missions: 3, ended: 3, running: 0, facts: mixed.length });
+        assert.deepEqual(summary, {
+          ...{ missions: 3, ended: 3, running: 0, facts: mixed.length, plans_as_written: 0 },
+        });
       }),
     );
   });

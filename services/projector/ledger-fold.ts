@@ -7,7 +7,7 @@ import type { Event } from '#schemas/types.gen.ts';
 import { type Changes, keyOf } from './changes.ts';
 import type { Client } from './database.ts';
 import { decoded, type Fold, type FoldedBatch, putError } from './fold.ts';
-import { budgetRow, reviewRow } from './review-rows.ts';
+import { budgetRow, reviewRow, withdrawnRows } from './review-rows.ts';
 import { attemptRow, missionRow, noOutcome, type Outcome, outcomeOf, taskRows, timelineRow } from './rows.ts';
 import { quoted } from './schema-name.ts';
 
@@ -221,6 +221,9 @@ function follow(
   );
   const review = reviewRow(fact);
   if (review !== null) changes.put('reviews', keyOf(review.mission_id, review.review_id), review);
+  for (const row of withdrawnRows(before, state, fact)) {
+    changes.put('reviews', keyOf(row.mission_id, row.review_id), row);
+  }
   const attempt = attemptRow(fact, before);
   if (attempt !== null) {
     changes.put('attempts', keyOf(attempt.mission_id, attempt.task_id, attempt.attempt), attempt);

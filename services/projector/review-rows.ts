@@ -28,6 +28,25 @@ export function reviewRow(fact: FactEvent) {
   }
 }
 
+/** Reviews that nobody has to answer any more: their task, their plan or their mission is over. */
+export function withdrawnRows(before: MissionState | null, after: MissionState, fact: FactEvent) {
+  if (before === null || before.reviews === after.reviews) return [];
+  const answered = reviewRow(fact)?.review_id;
+  const waiting = new Set(after.reviews.map(({ review_id }) => review_id));
+  return before.reviews.flatMap(({ review_id }) =>
+    review_id === answered || waiting.has(review_id)
+      ? []
+      : [
+          {
+            mission_id: fact.correlation_id,
+            review_id,
+            status: 'withdrawn',
+            completed_at: instant(fact.timestamp),
+          },
+        ],
+  );
+}
+
 /** The books of a mission; null: it has no budget. */
 export function budgetRow(state: MissionState) {
   const { mission_id, policy, spent, grants, updated_at } = state;

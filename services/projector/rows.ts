@@ -191,7 +191,7 @@ export function attemptRow(fact: FactEvent, before: MissionState | null): Attemp
       const position = before?.plan?.index.get(fact.payload.task_id) ?? -1;
       const task = before?.tasks[position];
       // A task that waits has no attempt to cancel: the last one has failed, the next one has not begun.
-      if (task === undefined || !inFlight(task)) return null;
+      if (task === undefined || !(inFlight(task) || task.status === 'parked')) return null;
       return { ...attemptKey(fact), status: 'cancelled', message: fact.payload.reason, ended_at: at };
     }
     default:
