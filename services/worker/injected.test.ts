@@ -205,3 +205,35 @@ test('what others say is marked as data, and told to people as suspicious', asyn
     assert.equal(suspected[0]?.rule, 'gives_instructions', place);
   }
 });
+
+test('an approval for other arguments makes no call, and one for another step is none', async () => {
+  const root = join(workspaces, 'approvals');
+  await mkdir(root);
+  const script = {
+    calls: [
+      { tool: 'workspace_write', arguments: '{"path":"public/a","content":"x"}', allow_failure: false },
+    ],
+    answer: '',
+  };
+  const toolbox = policed(toolboxOf(role.tools, role.sandbox, { named: insights('nothing') }), role);
+  const run = (answers: readonly { review_id: string; arguments_hash: string }[]) =>
+    rehearse({
+      log: new Log(),
+      lease: 1,
+      workspaces: root,
+      script,
+      toolbox,
+      answers: answers.map((each) => ({ ...each, step: 2, decision: 'approved', comment: '' })),
+    });
+  const parked = await run([]).catch((error: unknown) => error);
+  assert.ok(parked instanceof Parked, String(parked));
+  const { review_id, arguments_hash } = parked.question;
+  await assert.rejects(run([{ review_id, arguments_hash: '0'.repeat(64) }]), { code: 'review_differs' });
+  await assert.rejects(run([{ review_id: `${review_id}0`, arguments_hash }]), Parked);
+  assert.deepEqual(
+    (await readdir(root, { recursive: true })).filter((name) => name.includes('public')),
+    [],
+  );
+  await run([{ review_id, arguments_hash }]);
+  assert.ok((await readdir(root, { recursive: true })).includes('mission/public/a'));
+});
