@@ -50,11 +50,11 @@ export function factDetail(fact: FactEvent): string {
         : `${fact.payload.task_id} (${fact.payload.timer})`;
     case 'review_requested': {
       const { review_id, kind, tool, reason } = fact.payload;
-      return `${review_id} (${tool === '' ? kind : `${kind} ${tool}`}: ${oneLine(reason)})`;
+      return `${review_id} (${tool === '' ? kind : `${kind} ${oneLine(tool)}`}: ${oneLine(reason)})`;
     }
     case 'review_completed': {
       const { review_id, decision, reviewer } = fact.payload;
-      return `${review_id} (${decision} by ${reviewer})`;
+      return `${review_id} (${decision} by ${oneLine(reviewer)})`;
     }
     case 'safety_violation': {
       const { task_id, rule, where, reason } = fact.payload;

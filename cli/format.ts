@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { plainText } from './terminal-text.ts';
 
 /** `85 ms`, `1.4 s`, `2 min 5 s`, `3 h 20 min`, `90 d`. */
 export function duration(ms: number): string {
@@ -40,12 +40,11 @@ export function dateTime(epochMs: number | null): string {
 
 /**
  * The first line of a text, for a line of ours: a mission's texts are written by anybody, so what would move the
- * cursor is taken out.
+ * cursor is taken out, and what hides or turns text round is shown.
  */
 export function oneLine(text: string, most = 200): string {
-  const plain = stripVTControlCharacters(text).trim();
-  const [first = ''] = plain.split(/[\r\n]/, 1);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out.
-  const clean = first.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  const plain = plainText(text.replaceAll('\r', '\n')).trim();
+  const [first = ''] = plain.split('\n', 1);
+  const clean = first.replaceAll('\t', ' ');
   return clean.length > most || first.length < plain.length ? `${clean.slice(0, most)}…` : clean;
 }

@@ -1,4 +1,5 @@
 import type { Sink } from './output.ts';
+import { coloredText } from './terminal-text.ts';
 
 /** Lines at the end of the screen that are drawn over again. */
 export interface LiveArea {
@@ -23,7 +24,8 @@ export function liveArea(screen: Sink): LiveArea {
   // However the process ends, the cursor is not lost.
   const restore = () => void screen.write(showCursor);
   return {
-    draw(lines) {
+    draw(given) {
+      const lines = given.map(coloredText);
       // After the terminal was resized, lines are wrapped anew and nothing is where it was.
       const all = screen.columns !== columns;
       columns = screen.columns;

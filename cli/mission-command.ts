@@ -1,6 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { Failure } from '#chassis/failures.ts';
 import { newMissionTraceparent } from '#chassis/mission-trace.ts';
+import { processScrubber } from '#chassis/secrets.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
 import type { Connection } from './connection.ts';
@@ -20,9 +21,18 @@ export const newMissionId = (): string => uuid();
 export type CommandFields = Partial<Omit<MissionCommand, 'event_id' | 'correlation_id' | 'timestamp'>> &
   Pick<MissionCommand, 'event_type'>;
 
+/** What a person says stays on the log for good, so what looks like a secret is taken out before it gets there. */
 export function newCommand(id: string, fields: CommandFields, now: number): MissionCommand {
-  return missionCommand({ event_id: uuid(), correlation_id: id, timestamp: now, ...fields });
+  const said = processScrubber().value(fields);
+  return missionCommand({ event_id: uuid(), correlation_id: id, timestamp: now, ...said });
 }
+
+/** For the person who wrote them: what `newCommand` will leave out. Empty when it is nothing. */
+export const secretsNote = (fields: object): string =>
+  processScrubber().value(fields) === fields
+    ? ''
+    : 'The mission holds what looks like a secret. It stands on the log as [secret]: give agents their secrets by the ' +
+      "worker's environment.";
 
 export interface Submitted {
   readonly mission_id: string;

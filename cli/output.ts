@@ -1,6 +1,7 @@
 import picocolors from 'picocolors';
 import type { Failure } from '#chassis/failures.ts';
 import { adviceFor } from './advice.ts';
+import { coloredText, plainJson, plainText } from './terminal-text.ts';
 
 const { createColors } = picocolors;
 
@@ -14,7 +15,10 @@ export interface Sink {
   write(text: string): boolean;
 }
 
-/** Where a command says things. Results go to standard output, everything else to standard error. */
+/**
+ * Where a command says things. Results go to standard output, everything else to standard error. Whatever it is given,
+ * a terminal gets text and our own colours (`terminal-text.ts`).
+ */
 export interface Output {
   readonly json: boolean;
   readonly colors: Colors;
@@ -41,24 +45,28 @@ export function createOutput({ stdout, stderr, env, json }: OutputSettings): Out
   const wanted = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb' && !json;
   const colored = wanted && stdout.isTTY === true;
   const colors = createColors(colored);
+  const fit = colored ? coloredText : plainText;
   const onError = createColors(wanted && stderr.isTTY === true);
   return {
     json,
     colors,
     screen: stdout,
     live: stdout.isTTY === true && env['TERM'] !== 'dumb' && !json,
-    line: (text = '') => void stdout.write(`${text}\n`),
+    line: (text = '') => void stdout.write(`${fit(text)}\n`),
     document: (value, pretty = false) =>
-      void stdout.write(`${JSON.stringify(value, null, pretty && stdout.isTTY === true ? 2 : undefined)}\n`),
+      void stdout.write(
+        `${plainJson(JSON.stringify(value, null, pretty && stdout.isTTY === true ? 2 : undefined))}\n`,
+      ),
     note: (text) => {
-      if (!json) stderr.write(`${text}\n`);
+      if (!json) stderr.write(`${fit(text)}\n`);
     },
     fail(failure) {
       if (json) {
-        stderr.write(`${JSON.stringify({ error: { code: failure.code, message: failure.message } })}\n`);
+        const { code, message } = failure;
+        stderr.write(`${plainJson(JSON.stringify({ error: { code, message } }))}\n`);
         return;
       }
-      stderr.write(`${onError.red(`error ${failure.code}`)}: ${failure.message}\n`);
+      stderr.write(`${onError.red(`error ${failure.code}`)}: ${plainText(failure.message)}\n`);
       stderr.write(`  ${onError.dim(adviceFor(failure.code))}\n`);
     },
   };

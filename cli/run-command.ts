@@ -24,8 +24,9 @@ export async function runCommand(
 
 async function tellError(error: unknown, json: boolean, interrupted: AbortSignal): Promise<ExitCode> {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  const [{ createOutput }, { asFailure, Failure }] = await Promise.all([
+  const [{ createOutput }, { plainText }, { asFailure, Failure }] = await Promise.all([
     import('./output.ts'),
+    import('./terminal-text.ts'),
     import('#chassis/failures.ts'),
   ]);
   const { stdout, stderr, env } = process;
@@ -39,7 +40,7 @@ async function tellError(error: unknown, json: boolean, interrupted: AbortSignal
   if (interrupted.aborted) return 130;
   const failure = asFailure(error);
   output.fail(failure);
-  if (env['RAVENHELM_DEBUG']) stderr.write(`${failure.stack}\ncause: ${String(failure.cause)}\n`);
+  if (env['RAVENHELM_DEBUG']) stderr.write(plainText(`${failure.stack}\ncause: ${String(failure.cause)}\n`));
   return exitCodeOf(failure.code);
 }
 

@@ -28,6 +28,9 @@ export type KnownRoles = ReadonlyMap<string, { readonly limits: Pick<Role['limit
 
 /** A mission travels in one record. */
 const FILE_LIMIT = 900_000;
+/** A file of nonsense has a problem at every character. */
+const mostProblems = 50;
+const longestProblem = 1_000;
 
 /**
  * Throws one `invalid_mission` that lists every error as `file:line:column: where: found …, expected …`. With `roles`,
@@ -50,7 +53,12 @@ export function parseMission(
   const refuse = (problems: readonly string[]) =>
     new Failure(
       'invalid_mission',
-      problems.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).join('\n'),
+      problems
+        .slice(0, mostProblems)
+        .map((problem) => problem.slice(0, longestProblem))
+        .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+        .concat(problems.length > mostProblems ? [`… and ${problems.length - mostProblems} more`] : [])
+        .join('\n'),
     );
   if (document.errors.length > 0) {
     throw refuse(

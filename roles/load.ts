@@ -66,7 +66,7 @@ export function loadRole(file: string): Role {
 }
 
 export function parseRole(text: string, file: string): Role {
-  const bad = (problems: string[]) => new Failure('invalid_configuration', problems.join('\n'));
+  const bad = (problems: string[]) => new Failure('invalid_configuration', listed(problems).join('\n'));
   const parts = /^---\r?\n(?<yaml>.*?\n)?---[ \t]*(?:\r?\n|$)(?<prompt>.*)$/s.exec(text);
   if (!parts?.groups) {
     throw bad([
@@ -80,8 +80,15 @@ export function parseRole(text: string, file: string): Role {
   if (document.errors.length > 0) {
     throw bad(document.errors.map((error) => `${file}:${lineAt(error.pos[0])}: ${error.message}`));
   }
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (error) {
+    // Aliases that grow without end.
+    throw bad([`${file}:2: ${error instanceof Error ? error.message : String(error)}`]);
+  }
   const problems: string[] = [];
-  const parsed = frontMatter.safeParse(document.toJS() ?? {});
+  const parsed = frontMatter.safeParse(content ?? {});
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
@@ -109,6 +116,16 @@ export function parseRole(text: string, file: string): Role {
     prompt_version: hash('sha256', text).slice(0, 12),
     prompt_hash: hash('sha256', prompt),
   };
+}
+
+/** A file of nonsense has a problem at every character. */
+const mostProblems = 50;
+const longestProblem = 1_000;
+
+function listed(problems: readonly string[]): readonly string[] {
+  const shown = problems.slice(0, mostProblems).map((problem) => problem.slice(0, longestProblem));
+  const more = problems.length - shown.length;
+  return more > 0 ? [...shown, `… and ${more} more`] : shown;
 }
 
 /** All roles of a folder, by name. Throws one `invalid_configuration` for all files that are wrong. */

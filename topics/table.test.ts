@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { catalog, subjectOf } from '#schemas/catalog.ts';
 import { aclsFor } from './acls.ts';
@@ -140,6 +141,60 @@ describe('access', () => {
       );
     assert.deepEqual(topics('User:person', 'write'), [names.missions]);
     assert.ok(!topics('User:worker-cert_agent', 'read').includes(names.tasks('env_agent')));
+  });
+
+  it('gives each service what it writes and reads, and nothing more', () => {
+    const may = (service: string, operation: 'read' | 'write') =>
+      of(`User:${service}`)
+        .flatMap(({ resource, name, operations }) =>
+          resource === 'topic' && operations.includes(operation) ? [name] : [],
+        )
+        .sort();
+    const { missions, reports, coordination, steps, status, health, knowledge, dlq } = names;
+    const retries = [names.retry('10s'), names.retry('1m')];
+    const [tasks, worker] = [roles.map(names.tasks), 'worker-cert_agent'];
+    const own = names.state('orchestrator');
+    assert.deepEqual(
+      may('orchestrator', 'write'),
+      [missions, reports, coordination, status, health, dlq, own, ...tasks, ...retries].sort(),
+    );
+    assert.deepEqual(may('orchestrator', 'read'), [missions, reports, own].sort());
+    assert.deepEqual(
+      may(worker, 'write'),
+      [reports, steps, health, knowledge, dlq, names.state(worker), ...retries].sort(),
+    );
+    assert.deepEqual(
+      may(worker, 'read'),
+      [names.tasks('cert_agent'), names.state(worker), steps, knowledge].sort(),
+    );
+    assert.deepEqual(may('projector', 'write'), [health]);
+    assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq].sort());
+    assert.deepEqual(may('person', 'write'), [missions]);
+    assert.deepEqual(may('person', 'read'), [missions, coordination, steps, status, health, dlq].sort());
+    assert.deepEqual(may('retrier', 'read'), retries.sort());
+    assert.deepEqual(
+      [...new Set(acls.map(({ principal }) => principal))].sort(),
+      ['orchestrator', 'person', 'projector', 'retrier', ...roles.map((role) => `worker-${role}`)].map(
+        (service) => `User:${service}`,
+      ),
+    );
+  });
+
+  it('covers every group that code makes besides those of the services', () => {
+    const sources = [
+      'services/chassis/reader.ts',
+      'services/worker/knowledge-feed.ts',
+      'services/projector/rebuild.ts',
+    ];
+    for (const file of sources) {
+      const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+      for (const [, begins] of text.matchAll(/groupId(?: =|:) `\$\{[\w.]+\}\.([\w-]+)/g)) {
+        assert.ok(begins?.startsWith('reader-'), `${file}: ${begins}`);
+      }
+      assert.match(text, /groupId(?: =|:) `/, file);
+    }
+    const groups = of('User:person').filter(({ resource }) => resource === 'group');
+    assert.ok(groups.some(({ name, pattern }) => name === `${prefix}.reader-` && pattern === 'prefixed'));
   });
 
   it('covers the transactional ids of a service and of no other', () => {

@@ -54,13 +54,7 @@ export const transactionalIdPrefix = (prefix: string, service: string) => `${pre
 export const missionsSubject = (prefix: string) => `${topicNames(prefix).missions}-value`;
 
 /** What services are called in `writers` and `readers`. `person` is anyone at a command line or a console. */
-export type ServiceName =
-  | 'orchestrator'
-  | 'projector'
-  | 'supervisor'
-  | 'retrier'
-  | 'person'
-  | `worker-${string}`;
+export type ServiceName = 'orchestrator' | 'projector' | 'retrier' | 'person' | `worker-${string}`;
 
 export interface TopicSpec {
   readonly name: string;
@@ -140,6 +134,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
   const names = topicNames(prefix);
   const workers = roles.map((role) => `worker-${role}` as const);
   const services = ['orchestrator', ...workers, 'projector'] as const;
+  // The projector keeps what it cannot fold in a table.
+  const processors = ['orchestrator', ...workers] as const;
   const topic = (name: string, row: Row) => specOf(name, row, { partitions, replication });
 
   const table = [
@@ -149,15 +145,17 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       together: 'mission',
       retentionMs: 365 * day,
       // The orchestrator passes on what came without a key, to the partition where the mission lives.
+      // So do missions within missions: an assignment becomes the command that submits one.
       writers: ['person', 'orchestrator'],
-      readers: ['orchestrator'],
+      // A person, to see whether an id was submitted before.
+      readers: ['orchestrator', 'person'],
     }),
     topic(names.reports, {
       key: 'mission',
       records: reports,
       together: 'mission',
       retentionMs: 7 * day,
-      // The orchestrator sends its barriers through here before a timer fires.
+      // The orchestrator sends its barriers through here before a timer fires, and the ends of missions within missions.
       writers: [...workers, 'orchestrator'],
       readers: ['orchestrator'],
     }),
@@ -214,7 +212,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       partitions: 1,
       cleanup: 'compact',
       writers: services,
-      readers: ['supervisor', 'projector', 'person'],
+      readers: ['projector', 'person'],
     }),
     topic(names.knowledge, {
       key: 'pattern',
@@ -223,14 +221,14 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       cleanup: 'compact,delete',
       retentionMs: 365 * day,
       writers: workers,
-      readers: [...workers, 'projector'],
+      readers: workers,
     }),
     ...retryDelays.map((delay) =>
       topic(names.retry(delay), {
         key: 'as in the topic it came from',
         retentionMs: 7 * day,
         maxBytes: 2 * MiB,
-        writers: services,
+        writers: processors,
         readers: ['retrier'],
       }),
     ),
@@ -239,7 +237,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       retentionMs: 90 * day,
       // The record as it came, and the headers that say why, have to fit.
       maxBytes: 2 * MiB,
-      writers: services,
+      writers: processors,
       readers: ['projector', 'person'],
     }),
   ];

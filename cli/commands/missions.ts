@@ -9,6 +9,7 @@ import { taskGlyph } from '../mission-view.ts';
 import type { Colors } from '../output.ts';
 import { askProjection } from '../projection.ts';
 import { type Cell, table } from '../table.ts';
+import { plainText } from '../terminal-text.ts';
 
 export interface MissionsOptions {
   readonly status?: string;
@@ -66,20 +67,20 @@ function detailLines(
 ): string[] {
   const { mission_id, name, brief, status, created_at, ended_at, completed, code, message, result } = mission;
   const lines = [
-    `${colors.bold(name || oneLine(brief, 80))}  ${status}  ${completed}/${mission.tasks} tasks  ${took(created_at, ended_at)}`,
+    `${colors.bold(oneLine(name || brief, 80))}  ${status}  ${completed}/${mission.tasks} tasks  ${took(created_at, ended_at)}`,
     colors.dim(
       `${mission_id}  created ${dateTime(created_at?.getTime() ?? null)}  ${mission.sequence} facts`,
     ),
   ];
   if (name !== '' && brief !== '') lines.push(oneLine(brief, 400));
-  if (code !== null && code !== '') lines.push(colors.red(`${code}: ${message ?? ''}`));
+  if (code !== null && code !== '') lines.push(colors.red(plainText(`${code}: ${message ?? ''}`)));
   const rows = tasks.map((task) => taskCells(task, colors));
   lines.push('', ...table(['wave', 'task', 'role', 'status', 'attempt', 'took', 'message'], rows, columns));
   const tried = attempts.filter(
     ({ status, attempt, lease }) => status === 'failed' || attempt > 1 || lease > 1,
   );
   if (tried.length > 0) lines.push('', ...attemptLines(tried, columns));
-  if (result !== null && result !== '') lines.push('', result.trimEnd());
+  if (result !== null && result !== '') lines.push('', plainText(result).trimEnd());
   return lines;
 }
 

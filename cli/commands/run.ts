@@ -5,7 +5,7 @@ import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { knownAlready, statusOf } from '../known-mission.ts';
 import { placeOfMission, readLedger } from '../ledger.ts';
-import { checkedMissionId, newCommand, newMissionId, sendCommand } from '../mission-command.ts';
+import { checkedMissionId, newCommand, newMissionId, secretsNote, sendCommand } from '../mission-command.ts';
 import { foldMission, type MissionFold } from '../mission-fold.ts';
 import { readMission } from '../mission-input.ts';
 import { showMission, summaryLines } from '../mission-show.ts';
@@ -22,6 +22,8 @@ const silenceMs = 8000;
 export async function run(io: Invocation, given: string, options: RunOptions): Promise<ExitCode> {
   const id = options.id === undefined ? newMissionId() : checkedMissionId(options.id);
   const mission = await readMission(given, io.env);
+  const note = secretsNote(mission);
+  if (note !== '') io.output.note(note);
   return withConnection(io, async (connection) => {
     await refuseWithoutServices(connection);
     // The place first, so that no fact can come before we listen.

@@ -4,7 +4,7 @@ import { withConnection } from '../connection.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { knownAlready, statusOf, wasSubmitted } from '../known-mission.ts';
-import { checkedMissionId, newCommand, newMissionId, sendCommand } from '../mission-command.ts';
+import { checkedMissionId, newCommand, newMissionId, secretsNote, sendCommand } from '../mission-command.ts';
 import { readMission } from '../mission-input.ts';
 
 export interface SubmitOptions {
@@ -15,6 +15,8 @@ export interface SubmitOptions {
 export async function submit(io: Invocation, given: string, options: SubmitOptions): Promise<ExitCode> {
   const id = options.id === undefined ? newMissionId() : checkedMissionId(options.id);
   const mission = await readMission(given, io.env);
+  const note = secretsNote(mission);
+  if (note !== '') io.output.note(note);
   const command = newCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());
   const submitted = await withConnection(io, async (connection) => {
     const status = options.id === undefined ? null : await statusOf(connection, id, io.signal);

@@ -161,7 +161,8 @@ async function startFold(
   const follower = await startFollower({
     kafka,
     admin,
-    groupId: `${prefix}.rebuild-${randomUUID()}`,
+    // Of the groups that a person may make.
+    groupId: `${prefix}.reader-rebuild-${randomUUID()}`,
     topics: projectedTopics(topics),
     handler: new Projection({ database, url, schema, topics, codec, ...(limits && { limits }) }),
     sessionTimeoutMs,

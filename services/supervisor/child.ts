@@ -100,7 +100,8 @@ export class Child {
   }
 
   async #runOnce(): Promise<Ending & { wasReady: boolean }> {
-    const { spec, env, cwd, logDir, log, choosePort } = this.#settings;
+    const { spec, cwd, logDir, log, choosePort } = this.#settings;
+    const env = spec.environment?.(this.#settings.env) ?? this.#settings.env;
     const port = await choosePort();
     if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null, wasReady: false };
     const child = withLog(join(logDir, `${spec.name}.log`), (fd) =>

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { environmentOf } from './environment.ts';
 
 /** One process to keep alive. */
 export interface ServiceSpec {
@@ -7,6 +8,8 @@ export interface ServiceSpec {
   /** The file that node runs, and its arguments. */
   readonly main: string;
   readonly args: readonly string[];
+  /** What of the supervisor's environment it is given; all of it where this is left out. */
+  readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
 export type ServiceKind = 'orchestrator' | 'worker' | 'projector';
@@ -35,6 +38,7 @@ export function servicesFor(counts: Counts): ServiceSpec[] {
       name: number === 0 ? kind : `${kind}-${number + 1}`,
       main: join(services, kind, 'main.ts'),
       args: table[kind].args,
+      environment: (env: NodeJS.ProcessEnv) => environmentOf(kind, env),
     })),
   );
 }

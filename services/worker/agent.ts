@@ -19,6 +19,7 @@ import type { Model, ModelAnswer, ModelRequest, ToolTurn } from './models/model.
 import { mayHaveBeenPaid } from './models/provider-failure.ts';
 import { boundResult } from './result.ts';
 import { checkCall, checkInput, checkOutput, type Violation } from './safety/rules.ts';
+import { type Suspicion, suspicionsOf } from './safety/suspicious.ts';
 import { ToolSteps } from './tool-steps.ts';
 import type { Toolbox } from './tools/toolbox.ts';
 import { Violated, violationIn, violationText } from './violated.ts';
@@ -64,6 +65,14 @@ export interface AgentParts {
   readonly remaining: () => number;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Is told of data that looks like an attempt on the agent; such data fails nothing. */
+  readonly suspect?: (found: Suspected) => void;
+}
+
+export interface Suspected extends Suspicion {
+  /** Of the tool call that gave the data; 0: it was there from the beginning. */
+  readonly step: number;
+  readonly from: string;
 }
 
 export class Agent {
@@ -101,7 +110,10 @@ export class Agent {
    * or the signal's reason when it is aborted.
    */
   async run(): Promise<string> {
-    const { task, workspace, answer: spec, scrubber } = this.#parts;
+    const { task, workspace, answer: spec, scrubber, suspect } = this.#parts;
+    for (const { task_id, result } of task.needs) {
+      for (const each of suspicionsOf(result)) suspect?.({ step: 0, from: `task ${task_id}`, ...each });
+    }
     this.#conversation.say({ role: 'user', text: scrubber.text(firstMessage(task)) });
     for (let repairs = 0; ; ) {
       const answer = await this.#askModel();

@@ -9,7 +9,7 @@ import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { catalog } from '#schemas/catalog.ts';
 import { type Codec, createCodec } from '#schemas/codec.ts';
 import type { Amounts, NeedResult, ReviewAnswer, Script } from '#schemas/types.gen.ts';
-import { Agent } from './agent.ts';
+import { Agent, type AgentParts } from './agent.ts';
 import type { AnswerSpec } from './answer-spec.ts';
 import {
   Journal,
@@ -83,6 +83,8 @@ export interface Rehearsal {
   readonly answers?: readonly ReviewAnswer[];
   readonly answer?: AnswerSpec;
   readonly scrubber?: Scrubber;
+  readonly description?: string;
+  readonly suspect?: AgentParts['suspect'];
 }
 
 /** Runs the attempt to its end under a lease; with a lease above 1 it is a resume of what the log holds. */
@@ -104,7 +106,7 @@ export async function rehearse(
   const agent = new Agent({
     task: {
       ...owner,
-      description: 'Do it.',
+      description: rehearsal.description ?? 'Do it.',
       needs: rehearsal.needs ?? [],
       budget: rehearsal.budget ?? null,
       answers: rehearsal.answers ?? [],
@@ -113,6 +115,7 @@ export async function rehearse(
     answer: rehearsal.answer ?? null,
     scrubber: rehearsal.scrubber ?? scrubber([]),
     now: () => 0,
+    ...(rehearsal.suspect === undefined ? {} : { suspect: rehearsal.suspect }),
     prompt: { text: 'You are cert_agent.', version: '1', hash: '1' },
     model: rehearsal.model ?? scriptedModel(rehearsal.script),
     toolbox: rehearsal.toolbox ?? toolboxOf(toolNames, { ...defaultSandboxRules, shell: true }),

@@ -137,6 +137,11 @@ export async function runTask(
       workspace: new Workspace(parts.workspaces, owner.mission_id),
       signal,
       guard: () => control.lease.guard(),
+      suspect: (found) =>
+        parts.log.warn(
+          { mission: owner.mission_id, task: owner.task_id, ...found },
+          'data that looks like an attempt on the agent',
+        ),
       remaining: () => payload.timeout_ms - (parts.clock.monotonic() - claim.claimedAt.monotonic),
     });
     const result = await agent.run();

@@ -5,6 +5,7 @@ import type { AgentParts } from './agent.ts';
 import { canonicalArguments, hashOfCall } from './call-hash.ts';
 import type { ToolTurn } from './models/model.ts';
 import { callReview, decided, Parked, reconciled, reconcileReview } from './parked.ts';
+import { suspicionsOf } from './safety/suspicious.ts';
 import { traceToolCall } from './spans.ts';
 import type { Effect, PreparedCall, ToolResult } from './tools/tool.ts';
 
@@ -145,6 +146,9 @@ export class ToolSteps {
         duration_ms: Math.round(performance.now() - began),
       },
     });
+    for (const each of suspicionsOf(`${output}\n${message}`)) {
+      this.#parts.suspect?.({ step, from: `tool ${call.tool}`, ...each });
+    }
     if (effect === 'once') await this.#outcomeDurable(step, call);
     return this.#turn(call, { ok, output, code, message });
   }

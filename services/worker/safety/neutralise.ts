@@ -63,6 +63,9 @@ function withoutTemplates(text: string): string {
     .replace(/<(start|end)_of_turn>/g, '<$1¦of¦turn>');
 }
 
+/** Only what hides, joins or turns round text made visible: for people who read texts of others. */
+export const shownHidden = (text: string): string => text.replace(hidden, shown);
+
 /** What in a text hides or turns round other text, as `U+202E at character 17`; at most `most` of them. */
 export function hiddenCharacters(text: string, most = 3): readonly string[] {
   if (plain.test(text)) return [];
