@@ -16,6 +16,7 @@ import { readConfig } from '#chassis/config.ts';
 import { Failure } from '#chassis/failures.ts';
 import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
+import { newMissionTraceparent } from '#chassis/mission-trace.ts';
 import { readTopic } from '#chassis/reader.ts';
 import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
@@ -44,7 +45,8 @@ export interface Namespace {
   start(service: ServiceName, options?: StartOptions): Promise<Running>;
   /** Runs before the services are stopped: hooks of node:test run in the order in which they were registered. */
   beforeClose(run: () => Promise<void>): void;
-  submit(mission: Partial<MissionCommand> & { readonly tasks: readonly TaskSpec[] }): Promise<string>;
+  /** Gives the mission's id; it is the root of a trace, as one that the command line submits. */
+  submit(mission: Partial<MissionCommand>): Promise<string>;
   /** Any command, as it is. */
   command(command: Partial<MissionCommand>): Promise<void>;
   /** A mission as rpk writes it: no key, no id. */
@@ -74,7 +76,12 @@ export interface Running {
 /** Makes a namespace with topics for these roles, and undoes it after the test. */
 export async function openNamespace(
   t: TestContext,
-  options: { readonly roles: readonly string[]; readonly partitions?: number },
+  options: {
+    readonly roles: readonly string[];
+    /** The whole text of the files of some of them; the others run scripts and shell commands. */
+    readonly roleFiles?: Readonly<Record<string, string>>;
+    readonly partitions?: number;
+  },
 ): Promise<Namespace> {
   for (const name of ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL']) {
     if (process.env[name] === undefined)
@@ -83,7 +90,7 @@ export async function openNamespace(
   const prefix = `t${randomBytes(4).toString('hex')}`;
   const folder = mkdtempSync(join(tmpdir(), `ravenhelm-${prefix}-`));
   const rolesFolder = join(folder, 'roles');
-  writeRoles(rolesFolder, options.roles);
+  writeRoles(rolesFolder, options.roles, options.roleFiles ?? {});
   const env = {
     ...process.env,
     RAVENHELM_PREFIX: prefix,
@@ -149,7 +156,8 @@ export async function openNamespace(
         'MissionCommand',
         missionCommand({ ...mission, correlation_id: mission_id }),
       );
-      await context.publisher.send(topics.missions, [{ key: mission_id, value }]);
+      const headers = { traceparent: newMissionTraceparent(mission_id) };
+      await context.publisher.send(topics.missions, [{ key: mission_id, value, headers }]);
       return mission_id;
     },
     async command(command) {
@@ -186,9 +194,18 @@ export function scriptedTask(
   return taskSpec({ script: { calls, answer: 'done' }, ...task });
 }
 
-function writeRoles(folder: string, roles: readonly string[]): void {
+/** The files of roles that Ravenhelm comes with, for `roleFiles`. */
+export const realRoles = (...names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [name, readFileSync(join(root, 'roles', `${name}.md`), 'utf8')]));
+
+function writeRoles(folder: string, roles: readonly string[], files: Readonly<Record<string, string>>): void {
   mkdirSync(folder, { recursive: true });
   for (const name of roles) {
+    const given = files[name];
+    if (given !== undefined) {
+      writeFileSync(join(folder, `${name}.md`), given);
+      continue;
+    }
     const tools = '[execute_terminal_command, workspace_read, workspace_write, workspace_list]';
     const limits = '{ max_steps: 100, timeout_ms: 60000, concurrency: 64 }';
     const front = `name: ${name}\ndescription: a role of the tests\ntools: ${tools}\nlimits: ${limits}\nsandbox: { shell: true }`;

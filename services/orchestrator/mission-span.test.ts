@@ -21,7 +21,7 @@ function decisions(traceparent: string, ...inputs: readonly Input[]): Decided[] 
     assert.ok(decision.kind === 'facts');
     const { facts } = decision;
     const state = { ...decision.state, traceparent };
-    const decided = { before, state, facts };
+    const decided = { state, facts };
     before = state;
     return decided;
   });
@@ -66,6 +66,15 @@ describe('the span of a mission', () => {
     assert.deepEqual([plan.traceId, plan.parentSpanId], [traceId, spanId]);
     assert.deepEqual([plan.attributes['ravenhelm.tasks'], plan.attributes['ravenhelm.waves']], [1, 1]);
     assert.equal(collector.spans.length, 2);
+  });
+
+  it('has no plan while its brief is being planned', async (t) => {
+    const tasks = JSON.stringify({ tasks: [{ id: 'a', role: 'builder' }] });
+    const brief = submit([]);
+    const before = await collect(t, decisions('', brief, started('plan')));
+    assert.deepEqual(before.spans, []);
+    const after = await collect(t, decisions('', brief, started('plan'), completed('plan', {}, tasks)));
+    assert.equal(after.one('plan').attributes['ravenhelm.tasks'], 1);
   });
 
   it('is below the span of whoever asked for it', async (t) => {

@@ -7,7 +7,6 @@ import type { FactDraft } from './facts.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 
 export interface Decided {
-  readonly before: MissionState | null;
   readonly state: MissionState;
   readonly facts: readonly FactDraft[];
   /** What the mission has cost so far, in USD; null or left out: not known. */
@@ -16,7 +15,10 @@ export interface Decided {
 
 /** Tells what a decision has ended, once it is on the ledger: a transaction that fails leaves no span behind. */
 export function traceDecision(decided: Decided, out: Pick<Outbox, 'afterCommit'>): void {
-  const planned = decided.state.plan !== null && decided.before?.plan !== decided.state.plan;
+  // What asks for a plan is none: neither the planning of a mission's beginning, nor that of its rest.
+  const planned = decided.facts.some(
+    ({ event_type, payload }) => event_type === 'plan_created' && payload.made_by !== 'replanning',
+  );
   if (!tracingIsOn() || !(planned || missionHasEnded(decided.state))) return;
   out.afterCommit(() => {
     if (planned) addPlanSpan(decided);
@@ -24,11 +26,11 @@ export function traceDecision(decided: Decided, out: Pick<Outbox, 'afterCommit'>
   });
 }
 
-function addPlanSpan({ before, state }: Decided): void {
+function addPlanSpan({ state }: Decided): void {
   addSpan(() => {
     const { traceId, spanId, caller } = traceOfMission(state.mission_id, state.traceparent);
     // A mission is planned from its beginning; when a later plan was begun, nobody has written down.
-    const replanned = before?.plan !== null && before !== null;
+    const replanned = state.replans > 0;
     return {
       name: 'plan',
       parent: { traceId, spanId, sampled: caller === null ? null : caller.sampled },

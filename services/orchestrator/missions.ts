@@ -20,6 +20,7 @@ import {
 import type { FactDraft, FactType } from './facts.ts';
 import { inputOf, readCommand } from './intake.ts';
 import { noTail, type SealedFact, seal, type Tail } from './ledger.ts';
+import { traceDecision } from './mission-span.ts';
 import type { Plan } from './plan.ts';
 import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
 import { changesStatus, missionStatus } from './status.ts';
@@ -180,6 +181,7 @@ export class Missions implements PartitionLogic {
     this.publish(sealed.events, state, out);
     if (status !== null) out.send(this.settings.topics.status, { key: id, value: status });
     this.keep(id, next);
+    traceDecision({ state, facts, cost_usd: state.spent.cost_usd }, out);
     this.note(id, facts);
     return facts.every((fact) => quiet.has(fact.event_type)) ? 'lazy' : 'urgent';
   }

@@ -112,7 +112,7 @@ export async function runTask(
         `found role ${payload.role}, expected one of ${[...parts.roles.keys()].join(', ')}`,
       );
     const recorded = await recordedSteps(claim, owner, parts, signal);
-    journal = openJournal(owner, claim.journalPartition, recorded, parts);
+    journal = openJournal(owner, claim, recorded, parts);
     const moreTools = await parts.moreTools?.(role, owner, signal);
     agent = new Agent({
       task: { ...owner, ...payload },
@@ -233,10 +233,11 @@ async function recordedSteps(
 
 function openJournal(
   owner: JournalOwner,
-  partition: number,
+  { journalPartition: partition, traceparent }: Claim,
   recorded: Recorded,
   parts: WorkerParts,
 ): Journal {
+  const headers = traceparent === null ? {} : { headers: { traceparent } };
   return new Journal(owner, {
     codec: parts.codec,
     now: () => parts.clock.now(),
@@ -244,7 +245,7 @@ function openJournal(
     sink: {
       async append(records) {
         // The partition is named, not left to the key: a journal stays where its assignment says, even when partitions are added.
-        const placed = records.map((record) => ({ ...record, partition }));
+        const placed = records.map((record) => ({ ...record, partition, ...headers }));
         await parts.publisher.send(parts.topics.steps, placed);
       },
     },
