@@ -20,7 +20,7 @@ export function factDetail(fact: FactEvent): string {
     case 'mission_rejected':
       return `${fact.payload.code}: ${oneLine(fact.payload.message)}`;
     case 'plan_created':
-      return `${count(fact.payload.tasks.length, 'task')} in ${count(fact.payload.waves, 'wave')}`;
+      return `${count(fact.payload.tasks.length, 'task')} in ${count(fact.payload.waves, 'wave')}${planner(fact.payload.made_by)}`;
     case 'wave_started':
       return `wave ${fact.payload.wave}`;
     case 'wave_completed':
@@ -60,8 +60,11 @@ export function factDetail(fact: FactEvent): string {
       const { task_id, rule, where, reason } = fact.payload;
       return `${task_id} (${rule}, ${where}: ${oneLine(reason)})`;
     }
-    case 'mission_completed':
-      return `${count(fact.payload.tasks, 'task')} in ${duration(fact.payload.duration_ms)}`;
+    case 'mission_completed': {
+      const { tasks, duration_ms, missing } = fact.payload;
+      const without = missing.length > 0 ? `, without ${oneLine(missing.join(', '))}` : '';
+      return `${count(tasks, 'task')} in ${duration(duration_ms)}${without}`;
+    }
     case 'mission_failed':
       return `${fact.payload.code}: ${oneLine(fact.payload.message)}`;
     case 'mission_cancelled':
@@ -70,6 +73,20 @@ export function factDetail(fact: FactEvent): string {
       const unknown: never = fact;
       return unknown;
     }
+  }
+}
+
+/** Who made a plan; that a mission came with one goes without saying. */
+export function planner(made_by: string): string {
+  switch (made_by) {
+    case 'orchestrator':
+      return ', made by a model';
+    case 'heuristic':
+      return ', made without a model';
+    case 'replanning':
+      return ': what is done stays, and a model plans the rest anew';
+    default:
+      return '';
   }
 }
 

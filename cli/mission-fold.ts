@@ -1,6 +1,7 @@
 import { evolve } from '#orchestrator/evolve.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { type MissionState, missionHasEnded, taskHasEnded } from '#orchestrator/state.ts';
+import type { PayloadOf } from '#schemas/types.gen.ts';
 
 /** What is known of one mission, as its facts come in. */
 export interface MissionFold {
@@ -9,13 +10,24 @@ export interface MissionFold {
   readonly over: boolean;
   /** Failures of attempts that were, or will be, tried again. */
   readonly retries: number;
+  /** Who made the plan it has, and what the planner says to people; null: there is none yet. */
+  readonly planned: Planned | null;
+  /** Tasks that are missing from the result of a mission that completed. */
+  readonly missing: readonly string[];
+  /** Why a mission failed or was rejected. */
+  readonly failure: { readonly code: string; readonly message: string } | null;
   add(fact: FactEvent): void;
 }
+
+export type Planned = Pick<PayloadOf<'plan_created'>, 'made_by' | 'notes' | 'waves'>;
 
 /** The same `evolve` as the orchestrator's, so that what a person sees is what it knows. */
 export function foldMission(): MissionFold {
   let state: MissionState | null = null;
   let retries = 0;
+  let planned: Planned | null = null;
+  let missing: readonly string[] = [];
+  let failure: MissionFold['failure'] = null;
   return {
     get state() {
       return state;
@@ -26,8 +38,23 @@ export function foldMission(): MissionFold {
     get retries() {
       return retries;
     },
+    get planned() {
+      return planned;
+    },
+    get failure() {
+      return failure;
+    },
+    get missing() {
+      return missing;
+    },
     add(fact) {
       if (fact.event_type === 'task_attempt_failed') retries += 1;
+      // A planning that was added is no plan.
+      if (fact.event_type === 'plan_created' && fact.payload.made_by !== 'replanning') planned = fact.payload;
+      if (fact.event_type === 'mission_completed') missing = fact.payload.missing;
+      if (fact.event_type === 'mission_failed' || fact.event_type === 'mission_rejected') {
+        failure = { code: fact.payload.code, message: fact.payload.message };
+      }
       state = evolve(state, fact, fact);
     },
   };

@@ -6,15 +6,21 @@ import { planFrom } from '#orchestrator/plan.ts';
 import { resolvePolicy } from '#orchestrator/policy.ts';
 import { loadRoles } from '#roles/load.ts';
 import { noOptions } from '#schemas/mission-command.ts';
+import type { MissionFlags } from './mission-flags.ts';
+import { withFlags } from './mission-options.ts';
 
 /**
  * The mission that a person means: a file, `-` for standard input, or a brief in plain words (for which a model makes
- * the plan). All that the orchestrator would refuse is found here, where file and line can be said.
+ * the plan), with what the command line says of it. All that the orchestrator would refuse is found here, where file and line can be said.
  */
-export async function readMission(given: string, env: NodeJS.ProcessEnv): Promise<MissionFields> {
+export async function readMission(
+  given: string,
+  env: NodeJS.ProcessEnv,
+  flags: MissionFlags = {},
+): Promise<MissionFields> {
   const roles = loadRoles(env['RAVENHELM_ROLES']);
-  const mission = await parse(given, roles);
-  const policy = resolvePolicy(mission.limits, mission.on_failure);
+  const mission = withFlags(await parse(given, roles), flags, roles);
+  const policy = resolvePolicy(mission.limits, mission.on_failure, mission.options ?? noOptions);
   if (mission.tasks.length > 0) planFrom(mission.tasks, policy);
   return mission;
 }

@@ -4,7 +4,9 @@ import { duration, oneLine } from './format.ts';
 import { liveArea } from './live-area.ts';
 import type { MissionFold } from './mission-fold.ts';
 import { missionLines } from './mission-view.ts';
-import type { Output } from './output.ts';
+import type { Colors, Output } from './output.ts';
+import { waitingLines } from './review-text.ts';
+import { spentLines } from './spent-lines.ts';
 
 /** Shows a mission while it runs. */
 export interface MissionShow {
@@ -18,14 +20,20 @@ const redrawMs = 80;
 export function showMission(output: Output, fold: MissionFold, plain: boolean): MissionShow {
   if (output.json) return { fact: (fact) => output.document(fact), end: () => undefined };
   if (plain || !output.live) {
-    return { fact: (fact) => output.line(factLine(fact, output.colors)), end: () => undefined };
+    return {
+      fact(fact) {
+        output.line(factLine(fact, output.colors));
+        for (const line of linesBelow(fact, output.colors)) output.line(`  ${line}`);
+      },
+      end: () => undefined,
+    };
   }
   const { screen, colors } = output;
   const area = liveArea(screen);
   const draw = (): void => {
     if (fold.state === null) return;
     const size = { columns: screen.columns ?? 80, rows: screen.rows ?? 24 };
-    area.draw(missionLines(fold.state, Date.now(), colors, size));
+    area.draw(missionLines(fold.state, Date.now(), colors, size, fold.planned?.notes));
   };
   const timer = setInterval(draw, redrawMs);
   return {
@@ -38,8 +46,21 @@ export function showMission(output: Output, fold: MissionFold, plain: boolean): 
   };
 }
 
-/** How a mission ended, in a few lines: timing, what failed and why, and what to try next. */
-export function summaryLines({ state, retries }: MissionFold, colors: Output['colors']): string[] {
+/** What a fact says to people besides its own line: notes of the planner, and what waits for somebody. */
+export function linesBelow(fact: FactEvent, colors: Colors): string[] {
+  switch (fact.event_type) {
+    case 'plan_created':
+      return fact.payload.notes.map((note) => colors.dim(`note: ${oneLine(note, 600)}`));
+    case 'review_requested':
+      return waitingLines(fact.payload, colors);
+    default:
+      return [];
+  }
+}
+
+/** How a mission ended, in a few lines: timing, what failed and why, what it used up, and what to try next. */
+export function summaryLines(fold: MissionFold, colors: Colors): string[] {
+  const { state, retries, missing, planned } = fold;
   if (state === null) return [];
   const { mission_id: id, plan, tasks } = state;
   const took = duration(state.ended_at - state.created_at);
@@ -54,6 +75,15 @@ export function summaryLines({ state, retries }: MissionFold, colors: Output['co
     const where = `${spec?.id ?? position} (${spec?.role ?? 'no role'}, attempt ${task.attempt})`;
     lines.push(`  ${colors.red('✖')} ${where}  ${task.code}: ${oneLine(task.message, 400)}`);
   });
+  if (missing.length > 0) {
+    const many = missing.length === 1 ? 'task is' : 'tasks are';
+    lines.push(
+      `  ${colors.yellow('!')} ${missing.length} ${many} missing from the result: ${oneLine(missing.join(', '), 400)}`,
+    );
+  }
+  for (const note of planned?.notes ?? [])
+    lines.push(`  ${colors.dim(`note of the plan: ${oneLine(note, 600)}`)}`);
+  lines.push(...spentLines(state).map((line) => `  ${line}`));
   lines.push('', 'Next:');
   const tries =
     state.status === 'completed'
@@ -72,7 +102,7 @@ export function summaryLines({ state, retries }: MissionFold, colors: Output['co
   return lines;
 }
 
-function ending(status: string, colors: Output['colors']): string {
+function ending(status: string, colors: Colors): string {
   const text = `Mission ${status}`;
   return status === 'completed'
     ? colors.green(text)

@@ -1,4 +1,11 @@
-import type { MissionState, Status, TaskState, TaskStatus } from '#orchestrator/state.ts';
+import { childId } from '#orchestrator/children.ts';
+import {
+  isPlanning,
+  type MissionState,
+  type Status,
+  type TaskState,
+  type TaskStatus,
+} from '#orchestrator/state.ts';
 import { duration, oneLine } from './format.ts';
 import type { Colors } from './output.ts';
 import { cut } from './table.ts';
@@ -13,9 +20,16 @@ const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 
 /**
  * A mission as lines: its head, then its waves with their tasks. Where the terminal is too low for all, waves that
- * ended well or have not begun are one line each, and then only what is going on is shown.
+ * ended well or have not begun are one line each, and then only what is going on is shown. What waits for a person comes
+ * before all else; `notes` are what the planner says.
  */
-export function missionLines(state: MissionState, now: number, colors: Colors, size: ViewSize): string[] {
+export function missionLines(
+  state: MissionState,
+  now: number,
+  colors: Colors,
+  size: ViewSize,
+  notes: readonly string[] = [],
+): string[] {
   const turn = spinner[Math.floor(now / 100) % spinner.length] ?? '';
   const head = headLine(state, now, colors, turn);
   const waves = wavesOf(state);
@@ -23,15 +37,37 @@ export function missionLines(state: MissionState, now: number, colors: Colors, s
     waveLine(wave, colors),
     ...wave.tasks.map((task) => taskLine(task, now, colors, turn)),
   ]);
-  const room = size.rows - 2;
+  const above = [...noteLines(state, notes, colors), ...reviewLines(state, colors)];
+  const room = size.rows - 2 - above.length;
   const lines = full.length <= room ? full : shortened(waves, now, colors, turn, room);
-  return [head, ...lines].slice(0, Math.max(1, size.rows - 1)).map((line) => cut(line, size.columns));
+  return [head, ...above, ...lines]
+    .slice(0, Math.max(1, size.rows - 1))
+    .map((line) => cut(line, size.columns));
+}
+
+/** While nothing has ended: afterwards they are in the summary. */
+function noteLines(state: MissionState, notes: readonly string[], colors: Colors): string[] {
+  if (state.ended_at > 0) return [];
+  return notes.slice(0, 2).map((note) => colors.dim(`  ${oneLine(note, 300)}`));
+}
+
+const mostReviews = 3;
+
+function reviewLines({ reviews }: MissionState, colors: Colors): string[] {
+  const shown = reviews.slice(0, mostReviews).map(({ review_id, kind, task_id }) => {
+    const what = task_id === '' ? kind : `${kind} of ${task_id}`;
+    return `  ${colors.yellow('?')} ${what}: npx ravenhelm approve ${review_id}`;
+  });
+  const more = reviews.length - shown.length;
+  return more > 0 ? [...shown, colors.yellow(`  ? ${more} more: npx ravenhelm reviews`)] : shown;
 }
 
 interface ShownTask {
   readonly id: string;
   readonly role: string;
   readonly task: TaskState;
+  /** The mission that the task is; empty: it is none, or has not begun. */
+  readonly child: string;
 }
 
 interface Wave {
@@ -43,13 +79,16 @@ interface Wave {
   readonly active: boolean;
 }
 
-function wavesOf({ plan, tasks }: MissionState): Wave[] {
+function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
   if (plan === null) return [];
   return plan.waves.flatMap((positions, number) => {
     const shown = positions.flatMap((position) => {
       const spec = plan.tasks[position];
       const task = tasks[position];
-      return spec === undefined || task === undefined ? [] : [{ id: spec.id, role: spec.role, task }];
+      if (spec === undefined || task === undefined) return [];
+      const begun = spec.kind === 'mission' && task.attempt > 0;
+      const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
+      return [{ id: spec.id, role: spec.role, task, child }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -61,7 +100,7 @@ function wavesOf({ plan, tasks }: MissionState): Wave[] {
         tasks: shown,
         ended: is('completed', 'failed', 'cancelled'),
         bad,
-        active: bad > 0 || is('running', 'assigned', 'waiting') > 0,
+        active: bad > 0 || is('running', 'assigned', 'waiting', 'parked') > 0,
       },
     ];
   });
@@ -87,7 +126,9 @@ function shortened(
   return [...urgent.slice(0, most), colors.dim(`  … ${urgent.length - most} more lines`)];
 }
 
-const noteworthy: ReadonlySet<TaskStatus> = new Set(['running', 'assigned', 'waiting', 'failed']);
+const noteworthy: ReadonlySet<TaskStatus> = new Set([
+  ...(['running', 'assigned', 'waiting', 'parked', 'failed'] as const),
+]);
 
 function headLine(state: MissionState, now: number, colors: Colors, turn: string): string {
   const name = oneLine(state.name || state.brief, 60) || 'mission';
@@ -95,7 +136,8 @@ function headLine(state: MissionState, now: number, colors: Colors, turn: string
   const took = duration((state.ended_at || now) - state.created_at);
   const glyph = missionGlyph(state.status, colors, turn);
   const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
-  return `${glyph} ${colors.bold(name)}  ${state.status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
+  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : state.status;
+  return `${glyph} ${colors.bold(name)}  ${status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
 function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
@@ -105,10 +147,12 @@ function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;
 }
 
-function taskLine({ id, role, task }: ShownTask, now: number, colors: Colors, turn: string): string {
+function taskLine({ id, role, task, child }: ShownTask, now: number, colors: Colors, turn: string): string {
   const parts = [`    ${taskGlyph(task.status, colors, turn)} ${id}`, colors.dim(role)];
   if (task.started_at > 0) parts.push(duration(Math.max(0, (task.ended_at || now) - task.started_at)));
   if (task.attempt > 1) parts.push(colors.yellow(`attempt ${task.attempt}`));
+  if (task.status === 'parked') parts.push(colors.yellow('waits for a person'));
+  if (child !== '') parts.push(colors.dim(`mission ${child}`));
   if (task.status === 'waiting')
     parts.push(colors.yellow(`again in ${duration(Math.max(0, task.retry_at - now))}`));
   if (task.status === 'failed' || task.status === 'waiting')

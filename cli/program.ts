@@ -1,11 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
+import { addMissionFlags } from './mission-flags.ts';
 
 type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
 type Wrap = (
   action: (io: Invocation, ...args: unknown[]) => Promise<ExitCode>,
 ) => (...args: unknown[]) => Promise<void>;
+
+const answerCodes = '\nExits 0 answered, 1 refused (answered before, expired, its mission over), 2 usage.';
 
 /** Every command, in the order in which help lists them. */
 export function commands(wrap: Wrap): Command {
@@ -60,22 +63,30 @@ export function commands(wrap: Wrap): Command {
   );
 
   program.commandsGroup('Missions:');
-  add(
-    'run <mission>',
-    'submit a mission file, - or a brief in quotes, and follow it to its end',
-    async (io, mission, options) => (await import('./commands/run.ts')).run(io, mission, options),
+  addMissionFlags(
+    add(
+      'run <mission>',
+      'submit a mission file, - or a brief in quotes, and follow it to its end',
+      async (io, mission, options) => (await import('./commands/run.ts')).run(io, mission, options),
+    )
+      .option('--id <id>', 'the id of the mission (default: a new UUID)')
+      .option('--plain', 'a line per fact, also on a terminal'),
   )
-    .option('--id <id>', 'the id of the mission (default: a new UUID)')
-    .option('--plain', 'a line per fact, also on a terminal')
+    .option('--save <file>', 'with --plan-only: write the plan as a mission file')
+    .option('--force', 'overwrite the file of --save')
+    .option('--mermaid', 'with --plan-only: print the plan as a Mermaid drawing')
     .addHelpText(
       'after',
-      '\nExits 0 completed, 1 failed or cancelled, 2 refused, 130 interrupted (the mission goes on).',
+      '\nWhat is said here counts more than the mission file. Exits 0 completed, 1 failed or cancelled, 2 refused,\n' +
+        '130 interrupted (the mission goes on); with --plan-only 0 when there is a plan, else 1.',
     );
-  add(
-    'submit <mission>',
-    'submit a mission file, - or a brief, and print its id',
-    async (io, mission, options) => (await import('./commands/submit.ts')).submit(io, mission, options),
-  ).option('--id <id>', 'the id of the mission (default: a new UUID)');
+  addMissionFlags(
+    add(
+      'submit <mission>',
+      'submit a mission file, - or a brief, and print its id',
+      async (io, mission, options) => (await import('./commands/submit.ts')).submit(io, mission, options),
+    ).option('--id <id>', 'the id of the mission (default: a new UUID)'),
+  );
   add('cancel <id>', 'cancel a mission', async (io, id, options) =>
     (await import('./commands/submit.ts')).cancel(io, id, options),
   ).option('--reason <text>', 'why');
@@ -97,7 +108,29 @@ export function commands(wrap: Wrap): Command {
   )
     .option('--mission <id>', 'only of this mission')
     .option('--role <role>', 'only of this role')
-    .option('--status <status>', 'only pending, assigned, running, waiting, completed, failed or cancelled');
+    .option(
+      '--status <status>',
+      'only pending, assigned, running, parked, waiting, completed, failed or cancelled',
+    );
+  add('reviews', 'what waits for a person', async (io, options) =>
+    (await import('./commands/reviews.ts')).reviews(io, options),
+  )
+    .option('--mission <id>', 'only of this mission')
+    .option('--all', 'those that wait no more, too');
+  add(
+    'approve <review>',
+    'say yes to what waits; the beginning of its id is enough',
+    async (io, id, options) => (await import('./commands/answer.ts')).approve(io, id, options),
+  )
+    .option('--comment <text>', 'told to the agent')
+    .option('--happened', 'of kind reconcile: the call was made; the comment is its output')
+    .option('--cheaper', 'of kind budget: go on with the cheaper models')
+    .addHelpText('after', answerCodes);
+  add('reject <review>', 'say no to what waits', async (io, id, options) =>
+    (await import('./commands/answer.ts')).reject(io, id, options),
+  )
+    .option('--comment <text>', 'why; told to the agent')
+    .addHelpText('after', answerCodes);
   add(
     'cost [mission]',
     'what model calls have cost: of a mission by task, or of all by role, model or day (UTC)',

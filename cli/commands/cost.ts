@@ -13,6 +13,7 @@ import { checkedMissionId } from '../mission-command.ts';
 import { costText } from '../money.ts';
 import { askProjection } from '../projection.ts';
 import { sinceTime } from '../since.ts';
+import { budgetLine } from '../spent-lines.ts';
 import { type Cell, table } from '../table.ts';
 
 export interface CostOptions {
@@ -41,17 +42,24 @@ export async function cost(
     ...(given === undefined ? {} : { mission: checkedMissionId(given) }),
     ...(since === undefined ? {} : { since: sinceTime(since, Date.now()) }),
   };
-  const rows = await askProjection(io, async (queries) => {
-    const found = await queries.spentBy(by, filter);
+  const { rows, budget } = await askProjection(io, async (queries) => {
+    const [found, books] = await Promise.all([
+      queries.spentBy(by, filter),
+      given === undefined ? null : queries.missionBudget(given),
+    ]);
     if (found.length === 0 && given !== undefined && (await queries.missionDetail(given)) === null) {
       throw new Failure('not_found', `no mission ${given} (yet)`);
     }
-    return found;
+    return { rows: found, budget: books };
   });
   const total = rows.reduce<Spent>(addSpent, spentNothing);
-  if (output.json) output.document({ by, rows: rows.map(named), total: priced(total) }, true);
+  if (output.json) output.document({ by, rows: rows.map(named), total: priced(total), budget }, true);
   else if (rows.length === 0) output.line('No model calls.');
   else for (const line of costLines(by, rows, total, output.screen.columns)) output.line(line);
+  if (!output.json && budget !== null) {
+    // Calls of attempts that have not ended are in the table already, and here in what is reserved.
+    output.line(`\n${budgetLine(budget)}, at the limit: ${budget.at_limit}`);
+  }
   return 0;
 }
 

@@ -2,13 +2,14 @@ import { asFailure } from '#chassis/failures.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { type Check, type Finding, machineChecks } from '../machine-checks.ts';
+import { modelChecks } from '../model-checks.ts';
 import { runningChecks } from '../running-checks.ts';
 
 /** Checks what Ravenhelm needs, one line each: ok, warn or fail, and what to do. Exits 1 when something fails. */
 export async function doctor(io: Invocation): Promise<ExitCode> {
   const { output } = io;
   const findings: (Finding & { name: string })[] = [];
-  for (const check of [...machineChecks(io), ...runningChecks(io)]) {
+  for (const check of [...machineChecks(io), ...modelChecks(io), ...runningChecks(io)]) {
     io.signal.throwIfAborted();
     const finding = { name: check.name, ...(await outcome(check)) };
     findings.push(finding);

@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import type { TaskStatus } from '#orchestrator/state.ts';
-import type { Attempt, Mission, MissionDetail, Task } from '#projector/queries.ts';
+import type { Attempt, ChildMission, Mission, MissionDetail, Task } from '#projector/queries.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { dateTime, duration, oneLine } from '../format.ts';
 import type { Invocation } from '../invocation.ts';
@@ -8,6 +8,7 @@ import { checkedMissionId } from '../mission-command.ts';
 import { taskGlyph } from '../mission-view.ts';
 import type { Colors } from '../output.ts';
 import { askProjection } from '../projection.ts';
+import { budgetLine } from '../spent-lines.ts';
 import { type Cell, table } from '../table.ts';
 import { plainText } from '../terminal-text.ts';
 
@@ -61,7 +62,7 @@ export async function mission(io: Invocation, given: string): Promise<ExitCode> 
 }
 
 function detailLines(
-  { mission, tasks, attempts }: MissionDetail,
+  { mission, tasks, attempts, children, budget }: MissionDetail,
   colors: Colors,
   columns?: number,
 ): string[] {
@@ -72,6 +73,11 @@ function detailLines(
       `${mission_id}  created ${dateTime(created_at?.getTime() ?? null)}  ${mission.sequence} facts`,
     ),
   ];
+  const { parent_mission_id, parent_task_id } = mission;
+  if (parent_mission_id !== null) {
+    lines.push(`is task ${parent_task_id} of mission ${parent_mission_id}`);
+  }
+  if (budget !== null) lines.push(`${budgetLine(budget)}, at the limit: ${budget.at_limit}`);
   if (name !== '' && brief !== '') lines.push(oneLine(brief, 400));
   if (code !== null && code !== '') lines.push(colors.red(plainText(`${code}: ${message ?? ''}`)));
   const rows = tasks.map((task) => taskCells(task, colors));
@@ -80,8 +86,21 @@ function detailLines(
     ({ status, attempt, lease }) => status === 'failed' || attempt > 1 || lease > 1,
   );
   if (tried.length > 0) lines.push('', ...attemptLines(tried, columns));
+  if (children.length > 0) lines.push('', ...childLines(children, columns));
   if (result !== null && result !== '') lines.push('', plainText(result).trimEnd());
   return lines;
+}
+
+/** Missions that are tasks of this one. */
+function childLines(children: readonly ChildMission[], columns?: number): string[] {
+  const rows = children.map(({ parent_task_id, mission_id, name, status, tasks, completed }): Cell[] => [
+    parent_task_id,
+    mission_id,
+    oneLine(name, 40),
+    status,
+    `${completed}/${tasks}`,
+  ]);
+  return table(['task', 'is mission', 'name', 'status', 'tasks'], rows, columns);
 }
 
 function attemptLines(attempts: readonly Attempt[], columns?: number): string[] {

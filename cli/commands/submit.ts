@@ -5,16 +5,17 @@ import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
 import { knownAlready, statusOf, wasSubmitted } from '../known-mission.ts';
 import { checkedMissionId, newCommand, newMissionId, secretsNote, sendCommand } from '../mission-command.ts';
+import type { MissionFlags } from '../mission-flags.ts';
 import { readMission } from '../mission-input.ts';
 
-export interface SubmitOptions {
+export interface SubmitOptions extends MissionFlags {
   readonly id?: string;
 }
 
 /** Submits a mission and prints its id alone. */
 export async function submit(io: Invocation, given: string, options: SubmitOptions): Promise<ExitCode> {
   const id = options.id === undefined ? newMissionId() : checkedMissionId(options.id);
-  const mission = await readMission(given, io.env);
+  const mission = await readMission(given, io.env, options);
   const note = secretsNote(mission);
   if (note !== '') io.output.note(note);
   const command = newCommand(id, { event_type: 'mission_submitted', ...mission }, Date.now());

@@ -1,6 +1,7 @@
 import type { MissionPolicy } from '#schemas/types.gen.ts';
 import { type SpentBy, type SpentFilter, spentBy } from './costs.ts';
 import type { Database } from './database.ts';
+import { listReviews, type MissionBudget, missionBudget, type ReviewFilter } from './review-queries.ts';
 import type { AttemptRow, MissionRow, TaskRow, TimelineRow } from './rows.ts';
 import { quoted } from './schema-name.ts';
 
@@ -24,7 +25,14 @@ export interface MissionDetail {
   /** In the order of the plan. */
   readonly tasks: readonly Task[];
   readonly attempts: readonly Attempt[];
+  /** Missions that tasks of this one are, in the order of their beginning. */
+  readonly children: readonly ChildMission[];
+  readonly budget: MissionBudget | null;
 }
+
+export type ChildMission = Pick<Mission, 'mission_id' | 'name' | 'status' | 'tasks' | 'completed'> & {
+  readonly parent_task_id: string;
+};
 
 export interface Agent {
   readonly agent: string;
@@ -121,7 +129,7 @@ export function openQueries(database: Database, schema: string) {
 
     /** Null when there is no such mission (yet). */
     async missionDetail(mission_id: string): Promise<MissionDetail | null> {
-      const [missions, tasks, attempts] = await Promise.all([
+      const [missions, tasks, attempts, children, budget] = await Promise.all([
         database.query<Mission>(`select * from ${table('missions')} where mission_id = $1`, [mission_id]),
         database.query<Task>(
           `select * from ${table('tasks')} where mission_id = $1 order by wave, position`,
@@ -131,9 +139,15 @@ export function openQueries(database: Database, schema: string) {
           `select * from ${table('attempts')} where mission_id = $1 order by task_id, attempt`,
           [mission_id],
         ),
+        database.query<ChildMission>(
+          `select mission_id, name, status, tasks, completed, parent_task_id from ${table('missions')}
+            where parent_mission_id = $1 order by created_at, mission_id`,
+          [mission_id],
+        ),
+        missionBudget(database, schema, mission_id),
       ]);
       const [mission] = missions;
-      return mission === undefined ? null : { mission, tasks, attempts };
+      return mission === undefined ? null : { mission, tasks, attempts, children, budget };
     },
 
     /** Of the newest missions first, then in the order of the plan. */
@@ -189,6 +203,16 @@ export function openQueries(database: Database, schema: string) {
     /** What model calls have cost; see `costs.ts`. */
     spentBy(by: SpentBy, filter: SpentFilter = {}) {
       return spentBy(database, schema, by, filter);
+    },
+
+    /** What waits for a person, and with `all` what was answered; see `review-queries.ts`. */
+    listReviews(filter: ReviewFilter = {}) {
+      return listReviews(database, schema, filter);
+    },
+
+    /** Null: no budget. */
+    missionBudget(mission_id: string) {
+      return missionBudget(database, schema, mission_id);
     },
 
     /** Records that were passed over. */

@@ -123,3 +123,17 @@ test('times that are none', () => {
   assert.equal(instant(Number.MAX_SAFE_INTEGER), null);
   assert.equal(instant(1_790_000_000_123), '2026-09-21T14:13:20.123Z');
 });
+
+test('a mission within another one says whose task it is', () => {
+  const { facts } = history(submit([task('a')]));
+  const accepted = facts[0];
+  assert.ok(accepted?.event_type === 'mission_accepted');
+  const parent = { mission_id: 'above', task_id: 'billing', attempt: 2, lease: 1 };
+  const within = { ...accepted, payload: { ...accepted.payload, parent, depth: 3 } };
+  const place = { partition: 1, sequence: 1, head_hash: 'h' };
+  const rowOf = (fact: FactDraft) => missionRow(evolve(null, fact, event(fact, 0)), place, noOutcome);
+  const { parent_mission_id, parent_task_id, depth } = rowOf(within);
+  assert.deepEqual([parent_mission_id, parent_task_id, depth], ['above', 'billing', 3]);
+  const alone = rowOf(accepted);
+  assert.deepEqual([alone.parent_mission_id, alone.parent_task_id, alone.depth], [null, null, 0]);
+});

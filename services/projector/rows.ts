@@ -32,6 +32,11 @@ export interface MissionRow {
   readonly result: string | null;
   readonly code: string | null;
   readonly message: string | null;
+  /** The task of another mission that this mission is; null: a mission of its own. */
+  readonly parent_mission_id: string | null;
+  readonly parent_task_id: string | null;
+  /** Missions above this one. */
+  readonly depth: number;
 }
 
 export type Outcome = Pick<MissionRow, 'result' | 'code' | 'message'>;
@@ -113,7 +118,7 @@ export function missionRow(
       counts[task.status] += 1;
     }
   }
-  const { mission_id, name, brief, status, priority, policy, traceparent } = state;
+  const { mission_id, name, brief, status, priority, policy, traceparent, parent, depth } = state;
   return {
     mission_id,
     name,
@@ -131,6 +136,9 @@ export function missionRow(
     ended_at: instant(state.ended_at),
     deadline_at: instant(state.deadline_at),
     ...outcome,
+    parent_mission_id: parent?.mission_id ?? null,
+    parent_task_id: parent?.task_id ?? null,
+    depth,
   };
 }
 

@@ -14,8 +14,15 @@ test('the tables are those of the migrations, column by column', () => {
       (body ?? '').split('\n').map((line) => line.trim().replaceAll('"', '')),
     ]),
   );
+  const added = [...sql.matchAll(/^alter table (\w+)\n(.*?);/gms)].map(([, name, body]) => ({
+    name,
+    columns: [
+      ...(body ?? '').matchAll(/add column (?:if not exists )?(.+?)(?: not null)?(?: default \S+?)?,?$/gm),
+    ],
+  }));
   for (const name of tableNames) {
-    const lines = created.get(name) ?? [];
+    const later = added.filter((each) => each.name === name).flatMap(({ columns }) => columns);
+    const lines = [...(created.get(name) ?? []), ...later.map(([, column]) => column ?? '')];
     const columns = lines
       .filter((line) => !line.startsWith('primary key'))
       .map((line) => line.replace(/( not null| primary key)?,?$/, ''));

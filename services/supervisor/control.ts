@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
@@ -84,7 +85,23 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
 /** What was asked for when this was started, as far as the services depend on it. No secret in it. */
 function settingsOf({ env, counts }: StartSettings): string {
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
-  return JSON.stringify({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, ...counts });
+  const models = modelSettings(env);
+  return JSON.stringify({
+    ...{ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, models },
+    ...counts,
+  });
+}
+
+const modelVariable = /^(?:RAVENHELM_MODEL(?:_\w+)?|(?:ANTHROPIC|OPENAI)_(?:API_KEY|BASE_URL)|OLLAMA_HOST)$/;
+
+/**
+ * Workers read which models there are, and the keys, when they start: with others than before, they start again. Of
+ * the values only a hash is kept, as keys are among them.
+ */
+export function modelSettings(env: NodeJS.ProcessEnv): string {
+  const said = Object.entries(env).filter(([name, value]) => modelVariable.test(name) && value !== '');
+  if (said.length === 0) return '';
+  return hash('sha256', JSON.stringify(said.toSorted(([a], [b]) => (a < b ? -1 : 1)))).slice(0, 16);
 }
 
 /** The numbers of services that run, when a supervisor does. */
