@@ -246,7 +246,9 @@ async function allOfIt(
       facts.of('planned').some(({ event_type }) => event_type === 'task_assigned'),
       false,
     );
-    assert.equal((await ravenhelm(['approve', 'planned/plan'])).code, 0);
+    const approved = await ravenhelm(['approve', 'planned/plan']);
+    assert.equal(approved.code, 0, approved.stderr);
+    assert.match(approved.stdout, /^ +2 {2}two +cert_agent +publish$/m);
     const ended = await run.ended;
     assert.equal(ended.code, 0, ended.stdout + ended.stderr);
     assert.match(ended.stdout, /shall this plan be carried out\?/);
