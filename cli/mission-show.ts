@@ -1,3 +1,4 @@
+import type { FailureCode } from '#chassis/failures.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { factLine } from './fact-line.ts';
 import { duration, oneLine } from './format.ts';
@@ -5,6 +6,7 @@ import { liveArea } from './live-area.ts';
 import type { MissionFold } from './mission-fold.ts';
 import { missionLines } from './mission-view.ts';
 import type { Colors, Output } from './output.ts';
+import { planTable } from './plan-view.ts';
 import { waitingLines } from './review-text.ts';
 import { spentLines } from './spent-lines.ts';
 
@@ -24,6 +26,8 @@ export function showMission(output: Output, fold: MissionFold, plain: boolean): 
       fact(fact) {
         output.line(factLine(fact, output.colors));
         for (const line of linesBelow(fact, output.colors)) output.line(`  ${line}`);
+        if (fact.event_type !== 'review_requested' || fact.payload.kind !== 'plan') return;
+        for (const line of planTable(fold.state?.plan?.tasks ?? [], output.screen.columns)) output.line(line);
       },
       end: () => undefined,
     };
@@ -95,12 +99,20 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
           ['what happened, fact by fact', `ravenhelm events ${id}`],
           ['its tasks with their messages', `ravenhelm mission ${id}`],
           ['the logs of the services', 'ravenhelm logs worker'],
+          ...(tasks.some(({ code }) => withoutModel.has(code))
+            ? [['which models there are', 'ravenhelm doctor']]
+            : []),
         ];
   const widest = Math.max(...tries.map(([, command]) => command?.length ?? 0));
   for (const [what, command = ''] of tries)
     lines.push(`  ${command.padEnd(widest)}  ${colors.dim(what ?? '')}`);
   return lines;
 }
+
+/** What a task fails with where no model can be had. */
+const withoutModel: ReadonlySet<string> = new Set<FailureCode>([
+  ...(['model_not_configured', 'model_failed', 'model_unknown', 'key_missing', 'key_refused'] as const),
+]);
 
 function ending(status: string, colors: Colors): string {
   const text = `Mission ${status}`;

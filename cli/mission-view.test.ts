@@ -6,12 +6,12 @@ import type { FactDraft } from '#orchestrator/facts.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import type { MissionState } from '#orchestrator/state.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
-import type { TaskSpec } from '#schemas/types.gen.ts';
+import type { MissionOptions, TaskSpec, Usage } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { factDetail, factLine } from './fact-line.ts';
 import { liveArea } from './live-area.ts';
 import { foldMission } from './mission-fold.ts';
-import { summaryLines } from './mission-show.ts';
+import { linesBelow, summaryLines } from './mission-show.ts';
 import { missionLines } from './mission-view.ts';
 
 const plain = picocolors.createColors(false);
@@ -20,7 +20,7 @@ const task = (id: string, role: string, needs: readonly string[] = []): TaskSpec
   taskSpec({ id, role, needs, max_attempts: 1 });
 
 /** A mission driven by its own `decide`, with all the facts that it made, numbered. */
-function mission(tasks: readonly TaskSpec[]) {
+function mission(tasks: readonly TaskSpec[], more: Partial<MissionOptions> = {}, brief = '') {
   const facts: { event: Parameters<typeof factLine>[0] }[] = [];
   const fold = foldMission();
   let state: MissionState | null = null;
@@ -40,22 +40,24 @@ function mission(tasks: readonly TaskSpec[]) {
   const submit = {
     mission_id: 'm-1',
     name: 'Deploy it',
-    brief: '',
+    brief,
     priority: 'normal',
     traceparent: '',
-    roles: [],
+    roles: tasks.length === 0 ? ['cert_agent', 'env_agent'] : [],
     parent: null,
     depth: 0,
   } as const;
-  take({ kind: 'submit', ...submit, tasks, policy: { ...defaultPolicy, max_attempts: 1 } });
+  const policy = { ...defaultPolicy, max_attempts: 1, options: { ...defaultPolicy.options, ...more } };
+  take({ kind: 'submit', ...submit, tasks, policy });
   return {
     fold,
     lines: () => facts.map(({ event }) => factLine(event)),
+    below: () => facts.flatMap(({ event }) => linesBelow(event, plain)),
     details: () => facts.map(({ event }) => factDetail(event)),
     report: (event: ReportEvent) => take({ kind: 'report', event }),
     cancel: (reason: string) => take({ kind: 'cancel', reason, by: 'person' }),
     view: (rows = 24, columns = 80) =>
-      fold.state === null ? [] : missionLines(fold.state, now, plain, { columns, rows }),
+      fold.state === null ? [] : missionLines(fold.state, now, plain, { columns, rows }, fold.planned?.notes),
   };
 }
 
@@ -96,14 +98,14 @@ const report = (event_type: ReportEvent['event_type'], role: string, payload: ob
 
 const started = (task_id: string, role: string) =>
   report('task_started', role, { task_id, journal_partition: 0, journal_offset: 0 });
-const completed = (task_id: string, role: string) =>
+const completed = (task_id: string, role: string, usage: Usage = noUsage) =>
   report('task_completed', role, {
     task_id,
     result: 'ok',
     steps: 1,
     journal_hash: '',
     duration_ms: 1,
-    usage: noUsage,
+    usage,
   });
 const failed = (task_id: string, role: string, message: string) =>
   report('task_attempt_failed', role, {
@@ -176,6 +178,79 @@ describe('the view of a mission', () => {
     assert.match(text, /^Mission failed in 1\.5 s: 0 of 2 tasks completed\n/);
     assert.match(text, /deploy-cert_agent-wave1 \(cert_agent, attempt 1\) {2}tool_failed: no openssl/);
     assert.match(text, /ravenhelm events m-1/);
+  });
+
+  it('shows what waits for a person before all else, and what to type', () => {
+    const run = mission(two);
+    run.report(started('deploy-cert_agent-wave1', 'cert_agent'));
+    const question = { kind: 'tool_call', reason: 'all see it', tool: 'run', arguments: '{"argv":["git"]}' };
+    const about = {
+      task_id: 'deploy-cert_agent-wave1',
+      review_id: 'm-1/deploy-cert_agent-wave1/1/2',
+      step: 2,
+    };
+    run.report(
+      report('review_requested', 'cert_agent', { ...question, ...about, arguments_hash: 'h', expires_at: 0 }),
+    );
+    assert.deepEqual(run.view(24, 120).slice(1, 4), [
+      '  ? tool_call of deploy-cert_agent-wave1: npx ravenhelm approve m-1/deploy-cert_agent-wave1/1/2',
+      '  wave 1  0/1',
+      '    ? deploy-cert_agent-wave1  cert_agent  1.5 s  waits for a person',
+    ]);
+    assert.match(
+      run.below()[0] ?? '',
+      /^\? A person has to decide: may task deploy-cert_agent-wave1 call run\? \{"argv"/,
+    );
+    for (const [rows, columns] of [
+      [5, 20],
+      [3, 10],
+    ] as const) {
+      assert.ok(run.view(rows, columns).length < rows);
+    }
+  });
+
+  it('says who planned, and what the planner says', () => {
+    const run = mission([], { planner: 'heuristic' }, 'Deploy the platform with TLS and monitoring');
+    const made = run.lines().find((line) => line.startsWith('plan_created'));
+    assert.match(made ?? '', /\d+ tasks in \d+ waves, made without a model$/);
+    assert.match(
+      run.below()[0] ?? '',
+      /^note: planned without a model .* needs a model of its role or a script$/,
+    );
+    assert.match(run.view(24, 200)[1] ?? '', /planned without a model/);
+    run.cancel('enough');
+    assert.match(summaryLines(run.fold, plain).join('\n'), /^ {2}note of the plan: planned without a model/m);
+  });
+
+  it('says at the end what was used up, of which budget, and what is missing', () => {
+    const budget = { tokens: 5000, calls: -1, cost_nanos: 1_000_000_000, time_ms: -1 };
+    const partial = taskSpec({
+      id: 'sum',
+      role: 'drummer',
+      needs: ['a', 'b'],
+      partial: true,
+      max_attempts: 1,
+    });
+    const run = mission([task('a', 'cert_agent'), task('b', 'env_agent'), partial], { budget });
+    const used = { ...noUsage, input_tokens: 1000, output_tokens: 200, cache_read_tokens: 50, calls: 2 };
+    run.report(completed('a', 'cert_agent', { ...used, cost_usd: 0.0125 }));
+    run.report(failed('b', 'env_agent', 'no'));
+    run.report(completed('sum', 'drummer', { ...noUsage, calls: 1, cost_usd: 0 }));
+    const text = summaryLines(run.fold, plain).join('\n');
+    assert.match(text, /^Mission completed /);
+    assert.match(text, /^ {2}! 1 task is missing from the result: b$/m);
+    assert.match(text, /^ {2}3 model calls, 1250 tokens \(1000 in, 200 out, 50 cache\), \$0\.0125$/m);
+    assert.match(text, /^ {2}budget: 1250 of 5000 tokens, \$0\.0125 of \$1\.00$/m);
+    assert.match(run.lines().at(-1) ?? '', / 3 tasks in .*, without b$/);
+  });
+
+  it('never takes a cost that is not known for nothing', () => {
+    const budget = { tokens: -1, calls: -1, cost_nanos: 1_000_000_000, time_ms: -1 };
+    const run = mission([task('a', 'cert_agent')], { budget });
+    run.report(completed('a', 'cert_agent', { ...noUsage, input_tokens: 5, calls: 1, cost_usd: null }));
+    const text = summaryLines(run.fold, plain).join('\n');
+    assert.match(text, /^ {2}1 model call, 5 tokens \(5 in, 0 out\), cost unknown$/m);
+    assert.match(text, /^ {2}budget: unknown of \$1\.00$/m);
   });
 
   it('is over when the last task of a cancelled mission is', () => {

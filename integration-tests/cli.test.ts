@@ -1,45 +1,11 @@
 /** The command line as a person has it: the real `ravenhelm`, in processes of its own, on a namespace of its own. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { commandLine, type Ended } from './command-line.ts';
 import { type Namespace, openNamespace } from './harness.ts';
-
-const bin = resolve(import.meta.dirname, '..', 'cli', 'ravenhelm.js');
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Command {
-  readonly ended: Promise<Ended>;
-  interrupt(): void;
-}
-
-/** `ravenhelm` for a namespace. */
-function commandLine(namespace: Namespace) {
-  const home = join(namespace.folder, 'home');
-  const env = { ...namespace.env, RAVENHELM_HOME: home };
-  const start = (args: readonly string[], input = ''): Command => {
-    const child = spawn(process.execPath, [bin, ...args], { env, cwd: namespace.folder });
-    child.stdin.end(input);
-    const code = new Promise<number | null>((done, failed) => {
-      child.once('exit', done);
-      child.once('error', failed);
-    });
-    const ended = Promise.all([code, text(child.stdout), text(child.stderr)]);
-    return {
-      ended: ended.then(([exit, stdout, stderr]) => ({ code: exit, stdout, stderr })),
-      interrupt: () => void child.kill('SIGINT'),
-    };
-  };
-  return { start, ravenhelm: (args: readonly string[], input?: string) => start(args, input).ended };
-}
 
 interface Service {
   readonly name: string;

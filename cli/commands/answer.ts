@@ -7,9 +7,11 @@ import { dateTime, oneLine } from '../format.ts';
 import type { Invocation } from '../invocation.ts';
 import { placeOfMission, readLedger } from '../ledger.ts';
 import { checkedMissionId, newCommand, sendCommand } from '../mission-command.ts';
+import { planTable } from '../plan-view.ts';
 import { askProjection } from '../projection.ts';
 import { onlyOne, type ReviewFact, ReviewLedger } from '../review-ledger.ts';
 import { exactJson, question } from '../review-text.ts';
+import { spentLines } from '../spent-lines.ts';
 
 export interface ApproveOptions {
   readonly comment?: string;
@@ -64,7 +66,7 @@ async function decide(io: Invocation, given: string, decision: Decision, comment
     const refusal = ledger.refusal(review, Date.now());
     if (refusal !== null) throw refusal;
     checkDecision(review, decision);
-    if (!io.output.json) for (const line of exactLines(review)) io.output.line(line);
+    if (!io.output.json) for (const line of exactLines(review, ledger)) io.output.line(line);
 
     const { review_id, arguments_hash } = review.payload;
     const source_agent = `person:${userName()}`;
@@ -109,7 +111,7 @@ function checkDecision({ payload: { kind, review_id } }: ReviewFact, decision: D
 }
 
 /** All of what is decided on, as the ledger has it. */
-function exactLines({ payload }: ReviewFact): string[] {
+function exactLines({ payload }: ReviewFact, { fold: { state } }: ReviewLedger): string[] {
   const { kind, task_id, tool, reason, arguments_hash, expires_at, attempt } = payload;
   const field = (name: string, value: string) => (value === '' ? [] : [`  ${name.padEnd(9)} ${value}`]);
   return [
@@ -121,6 +123,8 @@ function exactLines({ payload }: ReviewFact): string[] {
     ...field('hash', arguments_hash),
     ...field('reason', oneLine(reason, 1_000)),
     ...field('until', dateTime(expires_at)),
+    ...(kind === 'plan' ? planTable(state?.plan?.tasks ?? []) : []),
+    ...(kind === 'budget' && state !== null ? spentLines(state).map((line) => `  ${line}`) : []),
   ];
 }
 
