@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
@@ -81,10 +82,14 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
   return found !== null && isRunning(found);
 }
 
-/** What was asked for when this was started, as far as the services depend on it. No secret in it. */
+/**
+ * What was asked for when this was started, as far as the services depend on it. Everybody can see the arguments of a
+ * process, and an address may hold a password: so it is a hash.
+ */
 function settingsOf({ env, counts }: StartSettings): string {
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
-  return JSON.stringify({ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, ...counts });
+  const asked = { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, ...counts };
+  return hash('sha256', JSON.stringify(asked));
 }
 
 /** The numbers of services that run, when a supervisor does. */
