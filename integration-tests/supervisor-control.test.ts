@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
@@ -13,7 +13,7 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 const settings: StartSettings = {
   dir,
   cwd: dir,
-  env: { PATH: process.env['PATH'] },
+  env: { PATH: process.env['PATH'], SCHEMA_REGISTRY_URL: 'http://me:Qw7vT2xK9pL4@127.0.0.1:1' },
   counts: { orchestrator: 1, worker: 0, projector: 0 },
   firstPort: 31_000 + (process.pid % 1000),
   signal: AbortSignal.timeout(30_000),
@@ -31,6 +31,10 @@ it('starts again what was given up, and everything when what is asked for differ
   try {
     assert.equal(await startSupervisor(settings), 'started');
     await givenUp(0);
+    const { pid } = JSON.parse(readFileSync(join(dir, 'supervisor.json'), 'utf8')) as { pid: number };
+    for (const file of [join(dir, 'supervisor.json'), `/proc/${pid}/cmdline`]) {
+      assert.ok(!readFileSync(file, 'utf8').includes('Qw7vT2xK9pL4'), `${file} holds a password`);
+    }
     assert.equal(await startSupervisor(settings), 'revived');
     await givenUp(1);
     const otherRoles = { ...settings, env: { ...settings.env, RAVENHELM_ROLES: join(dir, 'roles') } };

@@ -9,7 +9,8 @@ const mission = (yaml: string) => parseMission(yaml, 'm.yaml');
 const role = (yaml: string) => parseRole(`---\nname: m\n${yaml}\n---\nDo it.`, 'm.md');
 
 /** Nine names, each nine times the one before: 387 million in the end. */
-const bomb = 'abcdefghi'.split('')
+const bomb = 'abcdefghi'
+  .split('')
   .map((name, at, all) => `${name}: &${name} [${Array(9).fill(at === 0 ? 'x' : `*${all[at - 1]}`)}]`)
   .join('\n');
 

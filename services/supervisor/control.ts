@@ -82,14 +82,15 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
   return found !== null && isRunning(found);
 }
 
-/** What was asked for when this was started, as far as the services depend on it. No secret in it. */
+/**
+ * What was asked for when this was started, as far as the services depend on it. Everybody can see the arguments of a
+ * process, and an address may hold a password: so it is a hash.
+ */
 function settingsOf({ env, counts }: StartSettings): string {
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
   const models = modelSettings(env);
-  return JSON.stringify({
-    ...{ KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, models },
-    ...counts,
-  });
+  const asked = { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, models, ...counts };
+  return hash('sha256', JSON.stringify(asked));
 }
 
 const modelVariable = /^(?:RAVENHELM_MODEL(?:_\w+)?|(?:ANTHROPIC|OPENAI)_(?:API_KEY|BASE_URL)|OLLAMA_HOST)$/;

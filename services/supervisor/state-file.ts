@@ -33,7 +33,7 @@ const supervisorRecord = z.object({
   pid: z.number().int().positive(),
   identity: z.string(),
   started_at: z.number(),
-  /** What it was started for: another namespace, address or number of services needs a new start. */
+  /** A hash of what it was started for: another namespace, address or number of services needs a new start. */
   settings: z.string(),
   services: z.array(serviceRecord),
 });
