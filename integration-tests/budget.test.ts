@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readTopic } from '#chassis/reader.ts';
+import type { FactEvent } from '#orchestrator/facts.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { Amounts, EventOf, TaskSpec } from '#schemas/types.gen.ts';
@@ -114,8 +115,13 @@ async function checkMoney(space: Namespace, mission: string, charged: number): P
   assert.equal(Number(calls?.nanos), charged, 'model_calls');
 }
 
-const reviewed = (space: Namespace, mission: string, review_id: string, decision: string) =>
-  space.command({ event_type: 'review_completed', correlation_id: mission, review_id, decision });
+/** Answers a review, and waits until the answer is on the ledger. */
+async function answer(space: Namespace, mission: string, review_id: string, decision: string) {
+  await space.command({ event_type: 'review_completed', correlation_id: mission, review_id, decision });
+  const isIt = (fact: FactEvent) =>
+    fact.event_type === 'review_completed' && fact.payload.review_id === review_id;
+  await space.facts.until(({ all }) => all.some(({ event }) => isIt(event)), `answer to ${review_id}`);
+}
 
 test('budgets', { timeout: 180_000 }, async (t) => {
   const stage = await setStage(t);
@@ -162,14 +168,14 @@ test('budgets', { timeout: 180_000 }, async (t) => {
     const done = ended(space, mission, 'task_completed');
     const spent = minds.charged() - before;
     assert.ok(spent <= budget);
-    await reviewed(space, mission, first.review_id, 'approved');
+    await answer(space, mission, first.review_id, 'approved');
     const second = await space.facts.review(mission);
     assert.notEqual(second.review_id, first.review_id);
     assert.ok(ended(space, mission, 'task_completed') > done, 'it went on');
     const twice = minds.charged() - before;
     assert.ok(twice > budget - costs.share && twice <= 2 * budget, 'twice the budget, no more');
     const free = ollama.calls.length;
-    await reviewed(space, mission, second.review_id, 'cheaper');
+    await answer(space, mission, second.review_id, 'cheaper');
     const end = await space.facts.end(mission);
     assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
     assert.equal(minds.charged() - before, twice, 'the rest cost nothing');

@@ -8,6 +8,7 @@ import { Partition } from './partition.ts';
 import type { FetchControl } from './partition-settings.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
+import { topicOffsets } from './topic-offsets.ts';
 import { openTransactor } from './transactor.ts';
 
 /** How often the group's offsets, which people see with `rpk group describe`, follow the true ones. */
@@ -63,7 +64,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     seek: (topic, partition, offset) =>
       void (stopping || consumer.seek({ topic, partition, offset: String(offset) })),
     async earliest(topic, partition) {
-      const offsets = await admin.fetchTopicOffsets(topic);
+      const offsets = await topicOffsets(admin, topic);
       return Number(offsets.find((each) => each.partition === partition)?.low ?? 0);
     },
   };

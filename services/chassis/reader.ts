@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Kafka, KafkaMessage } from 'kafkajs';
 import { copartitioned } from './assigner.ts';
 import { asFailure, Failure } from './failures.ts';
+import { topicOffsets } from './topic-offsets.ts';
 
 export interface ReadRecord {
   readonly topic: string;
@@ -44,7 +45,7 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
     retry: { initialRetryTime: 100, retries: 10 },
   });
   try {
-    const offsets = await admin.fetchTopicOffsets(topic);
+    const offsets = await topicOffsets(admin, topic);
     const ends = new Map<number, number>();
     const starts = new Map<number, number>();
     for (const { partition, low, high } of offsets) {

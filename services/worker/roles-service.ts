@@ -2,6 +2,7 @@ import { metrics } from '#chassis/metrics.ts';
 import { processScrubber } from '#chassis/secrets.ts';
 import { transactionalIds } from '#chassis/service.ts';
 import type { Service, ServiceContext } from '#chassis/service-context.ts';
+import { topicOffsets } from '#chassis/topic-offsets.ts';
 import type { Role } from '#roles/load.ts';
 import { Claims, type Slots } from './claims.ts';
 import { JournalPlaces } from './journal-places.ts';
@@ -18,7 +19,7 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
   const { admin, topics, codec, publisher, kafka, log, agent, config } = context;
   const clock = systemClock;
   await warnOfMissingSandbox(log);
-  const ends = await admin.fetchTopicOffsets(topics.steps);
+  const ends = await topicOffsets(admin, topics.steps);
   const places = new JournalPlaces(
     ends.toSorted((a, b) => a.partition - b.partition).map(({ high }) => Number(high)),
   );
