@@ -5,6 +5,9 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { migrate } from '#projector/migrate.ts';
+import { quoted, schemaName } from '#projector/schema-name.ts';
 import type { EventOf, TaskSpec } from '#schemas/types.gen.ts';
 import { commandLine, type Ended } from './command-line.ts';
 import { type Namespace, openNamespace } from './harness.ts';
@@ -33,7 +36,7 @@ tasks:
     answer: published
 ${more}`;
 
-describe('reviews and plans at the command line', { timeout: 150_000 }, () => {
+describe('reviews and plans at the command line', { timeout: 300_000 }, () => {
   it('asks, answers, plans and limits', async (t) => {
     const namespace = await openNamespace(t, { roles });
     writeFileSync(join(namespace.folder, 'roles', 'careful_agent.md'), carefulRole);
@@ -82,6 +85,8 @@ async function allOfIt(
     assert.match(stdout, /"path":"out\/hello\.txt"/);
     assert.match(stdout, /^ {4}npx ravenhelm reject ask-one\/publish\/1\/2 {3}no$/m);
     assert.match((await ravenhelm(['tasks', '--mission', 'ask-one'])).stdout, /parked/);
+    const detail = await ravenhelm(['mission', 'ask-one']);
+    assert.match(detail.stdout, /parked[^]*^ {4}npx ravenhelm approve ask-one\/publish\/1\/2 /m);
 
     await within.test('refuses what is unknown, may be two things, or is no answer to it', async () => {
       const [unknown, nobody, other, both] = await Promise.all([
@@ -306,6 +311,30 @@ tasks:
     assert.match((await ravenhelm(['mission', child])).stdout, /is task inner of mission outer/);
     assert.match((await ravenhelm(['mission', 'outer'])).stdout, /^inner +outer:inner:1 /m);
   });
+
+  await t.test(
+    'tables of a version that knew nothing of missions within get them from the timeline',
+    async () => {
+      const url = process.env['DATABASE_URL'] ?? '';
+      const schema = schemaName(namespace.prefix);
+      const client = new pg.Client(url);
+      await client.connect();
+      try {
+        const missions = `${quoted(schema)}.missions`;
+        await client.query(
+          `alter table ${missions} drop column parent_mission_id, drop column parent_task_id, drop column depth`,
+        );
+        await client.query(`delete from ${quoted(schema)}.migrations where name > '0003_z'`);
+        await migrate(url, schema);
+        const { rows } = await client.query<{ depth: number }>(
+          `select parent_mission_id, parent_task_id, depth from ${missions} where depth > 0`,
+        );
+        assert.deepEqual(rows, [{ parent_mission_id: 'outer', parent_task_id: 'inner', depth: 1 }]);
+      } finally {
+        await client.end();
+      }
+    },
+  );
 
   await t.test('the tables are as a rebuild makes them, and the ledger verifies', async () => {
     const check = await ravenhelm(['rebuild', '--check']);

@@ -11,6 +11,7 @@ import { askProjection } from '../projection.ts';
 import { budgetLine } from '../spent-lines.ts';
 import { type Cell, table } from '../table.ts';
 import { plainText } from '../terminal-text.ts';
+import { reviewLines } from './reviews.ts';
 
 export interface MissionsOptions {
   readonly status?: string;
@@ -49,15 +50,27 @@ function missionCells(mission: Mission): Cell[] {
 export async function mission(io: Invocation, given: string): Promise<ExitCode> {
   const { output } = io;
   const id = checkedMissionId(given);
-  const detail = await askProjection(io, (queries) => queries.missionDetail(id));
+  const { detail, waiting } = await askProjection(io, async (queries) => {
+    const [found, reviews] = await Promise.all([
+      queries.missionDetail(id),
+      queries.listReviews({ mission: id }),
+    ]);
+    return { detail: found, waiting: reviews };
+  });
   if (detail === null) {
     throw new Failure(
       'not_found',
       `no mission ${id} (yet); \`ravenhelm events ${id}\` asks the ledger itself`,
     );
   }
-  if (output.json) output.document(detail, true);
-  else for (const line of detailLines(detail, output.colors, output.screen.columns)) output.line(line);
+  if (output.json) {
+    output.document({ ...detail, reviews: waiting }, true);
+    return 0;
+  }
+  for (const line of detailLines(detail, output.colors, output.screen.columns)) output.line(line);
+  for (const review of waiting) {
+    for (const line of ['', ...reviewLines(review, Date.now(), output.colors)]) output.line(line);
+  }
   return 0;
 }
 

@@ -6,6 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import { readLedger } from '../ledger.ts';
 import { checkedMissionId } from '../mission-command.ts';
 import { foldMission } from '../mission-fold.ts';
+import { linesBelow } from '../mission-show.ts';
 
 export interface WatchOptions {
   readonly fromStart?: boolean;
@@ -31,7 +32,10 @@ export async function watch(
       signal,
       each({ fact }) {
         if (output.json) output.document(fact);
-        else output.line(factLine(fact, output.colors));
+        else {
+          output.line(factLine(fact, output.colors));
+          for (const line of linesBelow(fact, output.colors)) output.line(`  ${line}`);
+        }
         if (mission === null) return true;
         fold.add(fact);
         return !fold.over;
