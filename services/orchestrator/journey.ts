@@ -237,7 +237,9 @@ function resultOf({ tasks }: Journey, { plan, replans, tasks: all }: MissionStat
   }
   const done = plan?.tasks.filter((_, at) => all[at]?.status === 'completed').map((each) => each.id) ?? [];
   const first = { id: 'again', role: 't0_role', needs: done.slice(0, pick % 3) };
-  return JSON.stringify({ tasks: [first, { id: 'more', role: 't0_role', needs: ['again'] }].slice(0, 1 + (pick % 2)) });
+  return JSON.stringify({
+    tasks: [first, { id: 'more', role: 't0_role', needs: ['again'] }].slice(0, 1 + (pick % 2)),
+  });
 }
 
 /** A report of what a random agent used up: anything within its reservation, and sometimes of unknown cost. */

@@ -9,7 +9,14 @@ import { amountsOf, left, unaccounted } from './budget.ts';
 import { evolve } from './evolve.ts';
 import { factsOf, ledgerOf, placed, type Step, travel, wideJourneys } from './journey.ts';
 import { envelope } from './scenario.ts';
-import { fromRecords, inFlight, type MissionState, missionHasEnded, taskHasEnded, toRecords } from './state.ts';
+import {
+  fromRecords,
+  inFlight,
+  type MissionState,
+  missionHasEnded,
+  taskHasEnded,
+  toRecords,
+} from './state.ts';
 import { createVerifier } from './verify.ts';
 
 const codec = createCodec(numberedIds());
@@ -45,44 +52,48 @@ describe('on every wide journey', () => {
     }
   });
 
-  property('the books are the sum of what was reported and of what was booked in full, in any order', (steps) => {
-    const entries: Usage[] = [];
-    const reserved = new Map<string, Amounts | null>();
-    let limited = false;
-    for (const { event_type, payload } of factsOf(steps)) {
-      if (event_type === 'mission_accepted') limited = (payload.policy.options.budget?.cost_nanos ?? -1) >= 0;
-      if (event_type === 'task_assigned') reserved.set(payload.task_id, payload.budget);
-      if (event_type === 'task_cancelled') {
-        entries.push(unaccounted(reserved.get(payload.task_id) ?? null).usage);
-        reserved.delete(payload.task_id);
+  property(
+    'the books are the sum of what was reported and of what was booked in full, in any order',
+    (steps) => {
+      const entries: Usage[] = [];
+      const reserved = new Map<string, Amounts | null>();
+      let limited = false;
+      for (const { event_type, payload } of factsOf(steps)) {
+        if (event_type === 'mission_accepted')
+          limited = (payload.policy.options.budget?.cost_nanos ?? -1) >= 0;
+        if (event_type === 'task_assigned') reserved.set(payload.task_id, payload.budget);
+        if (event_type === 'task_cancelled') {
+          entries.push(unaccounted(reserved.get(payload.task_id) ?? null).usage);
+          reserved.delete(payload.task_id);
+        }
+        if (
+          event_type !== 'task_completed' &&
+          event_type !== 'task_attempt_failed' &&
+          event_type !== 'task_failed'
+        )
+          continue;
+        const { usage, task_id } = payload;
+        const full = unaccounted(reserved.get(task_id) ?? null).usage.cost_usd;
+        entries.push(usage.cost_usd === null && limited ? { ...usage, cost_usd: full } : usage);
+        reserved.delete(task_id);
       }
-      if (
-        event_type !== 'task_completed' &&
-        event_type !== 'task_attempt_failed' &&
-        event_type !== 'task_failed'
-      )
-        continue;
-      const { usage, task_id } = payload;
-      const full = unaccounted(reserved.get(task_id) ?? null).usage.cost_usd;
-      entries.push(usage.cost_usd === null && limited ? { ...usage, cost_usd: full } : usage);
-      reserved.delete(task_id);
-    }
-    const last = statesOf(steps).at(-1);
-    assert.ok(last);
-    assert.deepEqual(last.spent, entries.reduce(addUsage, noUsage));
-    assert.deepEqual(last.spent, entries.toReversed().reduce(addUsage, noUsage));
-    if (last.spent.cost_usd !== null) {
-      assert.equal(
-        nanosOf(last.spent.cost_usd),
-        entries.reduce((sum, { cost_usd }) => sum + nanosOf(cost_usd ?? 0), 0),
-      );
-    }
-    assert.ok(last.tasks.every((task) => task.reserved === null));
-    const end = factsOf(steps).at(-1);
-    const told = factsOf(steps).find(({ event_type }) => ends.includes(event_type));
-    assert.ok(end && told);
-    if ('usage' in told.payload) assert.deepEqual(told.payload.usage, last.spent);
-  });
+      const last = statesOf(steps).at(-1);
+      assert.ok(last);
+      assert.deepEqual(last.spent, entries.reduce(addUsage, noUsage));
+      assert.deepEqual(last.spent, entries.toReversed().reduce(addUsage, noUsage));
+      if (last.spent.cost_usd !== null) {
+        assert.equal(
+          nanosOf(last.spent.cost_usd),
+          entries.reduce((sum, { cost_usd }) => sum + nanosOf(cost_usd ?? 0), 0),
+        );
+      }
+      assert.ok(last.tasks.every((task) => task.reserved === null));
+      const end = factsOf(steps).at(-1);
+      const told = factsOf(steps).find(({ event_type }) => ends.includes(event_type));
+      assert.ok(end && told);
+      if ('usage' in told.payload) assert.deepEqual(told.payload.usage, last.spent);
+    },
+  );
 
   property('a mission ends once, with all its tasks, and no more is in flight than may be', (steps) => {
     const facts = factsOf(steps);
@@ -97,7 +108,8 @@ describe('on every wide journey', () => {
 
   property('no attempt begins while a review of the plan or of the budget waits', (steps) => {
     for (const { before, decision } of steps) {
-      if (decision.kind === 'ignored' || before?.reviews.some(({ task_id }) => task_id === '') !== true) continue;
+      if (decision.kind === 'ignored' || before?.reviews.some(({ task_id }) => task_id === '') !== true)
+        continue;
       if (!decision.state.reviews.some(({ task_id }) => task_id === '')) continue;
       for (const { event_type, payload } of decision.facts) {
         if (event_type === 'task_assigned') assert.ok(payload.lease > 1, `${payload.task_id} is assigned`);
@@ -105,26 +117,29 @@ describe('on every wide journey', () => {
     }
   });
 
-  property('a parked task has a review that waits, or waits for a place; a review is asked and answered once', (steps) => {
-    const answered = new Set<string>();
-    for (const { before, decision } of steps) {
-      if (decision.kind === 'ignored') continue;
-      const { tasks, plan, reviews, policy } = decision.state;
-      tasks.forEach(({ status, timeout_at, timeout_left, lease_until }, position) => {
-        if (status !== 'parked') return;
-        assert.ok(timeout_at === 0 && lease_until === 0 && timeout_left > 0);
-        const asks = reviews.some(({ task_id }) => task_id === plan?.tasks[position]?.id);
-        assert.ok(asks || tasks.filter(inFlight).length >= policy.max_in_flight);
-      });
-      for (const { event_type, payload } of decision.facts) {
-        if (event_type !== 'review_completed') continue;
-        assert.ok(before?.reviews.some(({ review_id }) => review_id === payload.review_id));
-        if (payload.task_id !== '') continue;
-        assert.ok(!answered.has(payload.review_id), `${payload.review_id} again`);
-        answered.add(payload.review_id);
+  property(
+    'a parked task has a review that waits, or waits for a place; a review is asked and answered once',
+    (steps) => {
+      const answered = new Set<string>();
+      for (const { before, decision } of steps) {
+        if (decision.kind === 'ignored') continue;
+        const { tasks, plan, reviews, policy } = decision.state;
+        tasks.forEach(({ status, timeout_at, timeout_left, lease_until }, position) => {
+          if (status !== 'parked') return;
+          assert.ok(timeout_at === 0 && lease_until === 0 && timeout_left > 0);
+          const asks = reviews.some(({ task_id }) => task_id === plan?.tasks[position]?.id);
+          assert.ok(asks || tasks.filter(inFlight).length >= policy.max_in_flight);
+        });
+        for (const { event_type, payload } of decision.facts) {
+          if (event_type !== 'review_completed') continue;
+          assert.ok(before?.reviews.some(({ review_id }) => review_id === payload.review_id));
+          if (payload.task_id !== '') continue;
+          assert.ok(!answered.has(payload.review_id), `${payload.review_id} again`);
+          answered.add(payload.review_id);
+        }
       }
-    }
-  });
+    },
+  );
 
   property('a safety violation is followed by the end of its task, whatever attempts are left', (steps) => {
     for (const { decision } of steps) {
@@ -136,21 +151,25 @@ describe('on every wide journey', () => {
     }
   });
 
-  property('folding the facts gives the state, and the changelog gives it back', (steps) => {
-    let state: MissionState | null = null;
-    for (const { decision, now, before } of steps) {
-      if (decision.kind === 'ignored') continue;
-      for (const fact of decision.facts) state = evolve(state, fact, envelope(now));
-      assert.deepEqual(withoutLeases(state), withoutLeases(decision.state));
-      if (before === null || missionHasEnded(before)) continue;
-      const { mission, plan } = toRecords(before, { sequence: 1, hash: 'aa' });
-      const written = codec.decode(codec.encodeRecord('MissionState', mission));
-      const planned = plan && codec.decode(codec.encodeRecord('MissionPlan', plan));
-      assert.ok(written.name === 'MissionState' && (planned === null || planned.name === 'MissionPlan'));
-      const back = fromRecords(written.value, planned?.value ?? null).state;
-      assert.deepEqual(plain(back), plain(before));
-    }
-  }, 60);
+  property(
+    'folding the facts gives the state, and the changelog gives it back',
+    (steps) => {
+      let state: MissionState | null = null;
+      for (const { decision, now, before } of steps) {
+        if (decision.kind === 'ignored') continue;
+        for (const fact of decision.facts) state = evolve(state, fact, envelope(now));
+        assert.deepEqual(withoutLeases(state), withoutLeases(decision.state));
+        if (before === null || missionHasEnded(before)) continue;
+        const { mission, plan } = toRecords(before, { sequence: 1, hash: 'aa' });
+        const written = codec.decode(codec.encodeRecord('MissionState', mission));
+        const planned = plan && codec.decode(codec.encodeRecord('MissionPlan', plan));
+        assert.ok(written.name === 'MissionState' && (planned === null || planned.name === 'MissionPlan'));
+        const back = fromRecords(written.value, planned?.value ?? null).state;
+        assert.deepEqual(plain(back), plain(before));
+      }
+    },
+    60,
+  );
 
   property('the ledger verifies, and no plan had to be taken as written', (steps) => {
     const { mission, records, tail } = ledgerOf('m1', steps, codec);
@@ -175,7 +194,10 @@ describe('on every wide journey', () => {
       'ReviewDiffers DecisionUnknown NotRunning LeaseStale AttemptEnded timer:review made_by:heuristic ' +
       'made_by:orchestrator made_by:replanning made_by:mission kind:plan kind:budget kind:tool_call kind:reconcile ' +
       'budget_exhausted plan_rejected invalid_plan task_failed cheaper role:drummer missing kind:mission resume:answers';
-    assert.deepEqual(wanted.split(' ').filter((each) => !seen.has(each)), []);
+    assert.deepEqual(
+      wanted.split(' ').filter((each) => !seen.has(each)),
+      [],
+    );
   });
 });
 
