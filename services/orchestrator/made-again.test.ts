@@ -5,8 +5,8 @@ import { numberedIds } from '#schemas/numbered.ts';
 import { childId, reportToParent } from './children.ts';
 import { type Decision, decide } from './decide.ts';
 import type { FactDraft, FactEvent } from './facts.ts';
-import { noTail, seal } from './ledger.ts';
 import { placed } from './journey.ts';
+import { noTail, seal } from './ledger.ts';
 import { attemptFailed, completed, envelope, history, policy, start, submit, task } from './scenario.ts';
 import { createVerifier } from './verify.ts';
 
