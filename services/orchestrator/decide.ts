@@ -17,7 +17,7 @@ import type { WrittenPlan } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { deepestMission, retryDelay } from './policy.ts';
-import { reviewed } from './reviews.ts';
+import { type Consequence, reviewed, takes } from './reviews.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -205,15 +205,11 @@ function answer(turn: Turn, input: ReviewInput): Decision {
   if (review === undefined) return ignore('ReviewUnknown');
   if (review.expires_at > 0 && now >= review.expires_at) return ignore('ReviewExpired');
   if (review.arguments_hash !== input.arguments_hash) return ignore('ReviewDiffers');
-  const consequence = reviewed(review, input.decision);
-  if (consequence === null) return ignore('DecisionUnknown');
-  // It would change nothing, and the same question would be asked again.
-  if (review.kind === 'budget' && input.decision === 'cheaper' && state.cheaper)
-    return ignore('DecisionUnknown');
+  if (!takes(review, input.decision, state)) return ignore('DecisionUnknown');
   const { review_id, task_id } = review;
   const { decision, arguments_hash, reviewer, comment } = input;
   turn.add(own('review_completed', { review_id, task_id, decision, arguments_hash, reviewer, comment }));
-  follow(turn, consequence, `${reviewer}${comment === '' ? '' : `: ${comment}`}`);
+  follow(turn, reviewed(review, decision), `${reviewer}${comment === '' ? '' : `: ${comment}`}`);
   return turn.decision();
 }
 
@@ -224,12 +220,11 @@ function unanswered(turn: Turn, timer: TimerInput): Decision {
     return ignore('TimerStale');
   }
   turn.add(fired(timer));
-  const consequence = reviewed(review, 'expired');
-  if (consequence !== null) follow(turn, consequence, 'nobody answered in time');
+  follow(turn, reviewed(review, 'expired'), 'nobody answered in time');
   return turn.decision();
 }
 
-function follow(turn: Turn, consequence: NonNullable<ReturnType<typeof reviewed>>, why: string): void {
+function follow(turn: Turn, consequence: Consequence, why: string): void {
   switch (consequence.next) {
     // A parked attempt goes on as soon as there is a place in flight.
     case 'resume':

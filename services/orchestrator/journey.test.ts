@@ -124,7 +124,7 @@ describe('on every journey', () => {
 
   it('every kind of fact and of ignored input comes up', () => {
     const seen = new Set<string>();
-    for (const journey of fc.sample(journeys(), { numRuns: 300, seed: 7 })) {
+    for (const journey of fc.sample(journeys(), { numRuns: 400, seed: 7 })) {
       for (const { decision } of travel(journey)) {
         if (decision.kind === 'ignored') seen.add(decision.reason);
         else for (const { event_type } of decision.facts) seen.add(event_type);

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import type { Codec } from '#schemas/codec.ts';
 import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
-import { type Decision, decide, type Input } from './decide.ts';
+import { usdOf } from '#schemas/usage.ts';
+import { type Decision, decide, type Input, type ReportEvent } from './decide.ts';
 import type { FactDraft } from './facts.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import {
+  answer,
+  asked,
   attemptFailed,
   completed,
   missionId,
@@ -15,8 +18,9 @@ import {
   submit,
   task,
   timer,
+  violated,
 } from './scenario.ts';
-import { inFlight, type MissionState, missionHasEnded } from './state.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
 import type { LedgerRecord } from './verify.ts';
 
@@ -28,6 +32,10 @@ export interface Journey {
   /** What happens, as far as it goes; after that everything works. */
   readonly chances: readonly number[];
   readonly cancelled: boolean;
+  /** The mission gives only a brief: the tasks are what a planner comes up with. */
+  readonly planned?: boolean;
+  /** Roles that a plan may use; none: any. */
+  readonly roles?: readonly string[];
 }
 
 export interface Step {
@@ -69,8 +77,51 @@ export const journeys = (mostTasks = 30, mission = missionId): fc.Arbitrary<Jour
     cancelled: fc.boolean().map((drawn) => drawn && mission !== missionId),
   });
 
+const limits = fc.record({
+  tokens: fc.constantFrom(-1, 7, 100, 5_000),
+  calls: fc.constantFrom(-1, -1, 12),
+  cost_nanos: fc.constantFrom(-1, 10_000_000, 333_333_333),
+  time_ms: fc.constantFrom(-1, 60_000),
+});
+
+/** Missions that use all that a mission may ask for: budgets, reviews, plans made and made anew, tiers, partial tasks. */
+export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<Journey> =>
+  fc
+    .tuple(
+      journeys(mostTasks, mission),
+      fc.record({
+        planner: fc.constantFrom('auto', 'auto', 'model', 'heuristic'),
+        hierarchy: fc.constantFrom('none', 'tiers'),
+        review: fc.constantFrom('', '', 'plan'),
+        plan_only: fc.integer({ min: 0, max: 19 }).map((drawn) => drawn === 0),
+        budget: fc.option(limits),
+        per_task: fc.option(fc.constant({ tokens: 40, calls: -1, cost_nanos: 3_000_000, time_ms: -1 })),
+        on_exhausted: fc.constantFrom('stop', 'ask', 'cheaper'),
+        max_replans: fc.integer({ min: 1, max: 2 }),
+      }),
+      fc.record({
+        on_failure: fc.constantFrom('fail_fast', 'continue', 'replan'),
+        planned: fc.boolean(),
+        cancelled: fc.boolean(),
+        partial: fc.integer({ min: 0, max: 3 }),
+      }),
+    )
+    .map(([journey, options, { on_failure, planned, cancelled, partial }]) => ({
+      ...journey,
+      ...{ planned, cancelled: cancelled && options.planner === 'auto' },
+      roles: ['researcher', 'drummer', 'camina', ...journey.tasks.map(({ role }) => role)],
+      policy: { ...journey.policy, on_failure, options: { ...journey.policy.options, ...options } },
+      // Some make do with what there is; one is a mission of its own.
+      tasks: journey.tasks.map((spec, position) => {
+        if (position % 4 === partial) return { ...spec, partial: spec.needs.length > 0 };
+        if (position !== 2) return spec;
+        return { ...spec, role: 'orchestrator', description: 'a part', kind: planned ? '' : 'mission' };
+      }),
+    }));
+
 /** Carries the journey to its end. Heartbeats move leases on the way; they leave no trace. */
-export function travel({ mission, tasks, policy: rules, chances, cancelled }: Journey): Step[] {
+export function travel(journey: Journey): Step[] {
+  const { mission, tasks, policy: rules, chances, cancelled, planned = false, roles = [] } = journey;
   const steps: Step[] = [];
   const past: Input[] = [];
   let state: MissionState | null = null;
@@ -88,15 +139,16 @@ export function travel({ mission, tasks, policy: rules, chances, cancelled }: Jo
     for (const each of dueTimers(state, now)) take(each);
   };
 
-  take(submit(tasks, { mission_id: mission, policy: rules }));
+  take(submit(planned ? [] : tasks, { mission_id: mission, policy: rules, roles }));
   for (const chance of chances) {
     if (state === null) break;
     now += chance % 7;
     const pick = Math.floor(chance / 16);
-    const [id, which] = somebody(state, pick);
-    switch (chance % 16) {
+    const [id, which, doing] = somebody(state, pick);
+    const using = usageWithin(doing, pick);
+    switch (chance % 20) {
       case 0:
-        take(attemptFailed(id, pick % 3 === 0 ? 'unauthorized' : 'temporary_failure', which));
+        take(using(attemptFailed(id, failures[pick % failures.length] ?? '', which)));
         break;
       case 1:
         take(released(id, which));
@@ -136,28 +188,92 @@ export function travel({ mission, tasks, policy: rules, chances, cancelled }: Jo
       case 12:
         take(started(id, which));
         break;
+      case 13:
+        take(using(violated(id, which)));
+        break;
+      case 14: {
+        const review_id = `${mission}/${id}/${which.attempt}/${pick % 5}`;
+        const kind = pick % 3 === 0 ? 'reconcile' : 'tool_call';
+        take(asked(id, { review_id, kind, expires_at: pick % 2 === 0 ? now + 200 : 0 }, which));
+        break;
+      }
+      case 15: {
+        const review = state.reviews[pick % Math.max(1, state.reviews.length)];
+        const hash = pick % 5 === 0 ? 'other' : (review?.arguments_hash ?? '');
+        take(answer(review?.review_id ?? 'none', decisions[pick % decisions.length] ?? '', hash));
+        break;
+      }
       default:
-        take(completed(id, which, `${id} `.repeat(pick % 40)));
+        take(using(completed(id, which, resultOf(journey, state, id, pick))));
     }
   }
   if (cancelled) take({ kind: 'cancel', reason: 'enough', by: 'ann' });
   // Nothing goes wrong any more: whoever has work completes it, and time passes for what waits.
   for (let left = 1000; state !== null && !hasEnded(state) && left > 0; left -= 1) {
-    const [id, which] = somebody(state, 0);
-    if (id === 'nobody') fire(true);
-    else take(completed(id, which));
+    const [id, which, doing] = somebody(state, 0);
+    const [review] = state.reviews;
+    if (review !== undefined && review.expires_at > 0) fire(true);
+    else if (review !== undefined) take(answer(review.review_id, 'approved', review.arguments_hash));
+    else if (id === 'nobody') fire(true);
+    else take(usageWithin(doing, left)(completed(id, which, resultOf(journey, state, id, 1))));
   }
   return steps;
 }
 
 const hasEnded = (state: MissionState): boolean => missionHasEnded(state);
 
+/** Retried ones more often. The last is the end of a planner that has no model. */
+const failures = ['temporary_failure', 'timeout', 'unauthorized', 'temporary_failure', 'key_missing'];
+const decisions = ['approved', 'rejected', 'happened', 'cheaper', 'approved', 'expired'];
+
+/** What an agent says: a planner's plan, or anything. */
+function resultOf({ tasks }: Journey, { plan, replans, tasks: all }: MissionState, id: string, pick: number) {
+  const planner = plan?.tasks[plan.index.get(id) ?? -1]?.kind === 'plan';
+  if (!planner) return `${id} `.repeat(pick % 40);
+  if (pick % 7 === 0) return 'no plan';
+  if (replans === 0) {
+    const fields = ({ id, role, needs, partial }: TaskSpec) => ({ id, role, needs, partial });
+    return JSON.stringify({ tasks: tasks.map(fields) });
+  }
+  const done = plan?.tasks.filter((_, at) => all[at]?.status === 'completed').map((each) => each.id) ?? [];
+  const first = { id: 'again', role: 't0_role', needs: done.slice(0, pick % 3) };
+  return JSON.stringify({
+    tasks: [first, { id: 'more', role: 't0_role', needs: ['again'] }].slice(0, 1 + (pick % 2)),
+  });
+}
+
+/** A report of what a random agent used up: anything within its reservation, and sometimes of unknown cost. */
+function usageWithin(task: TaskState | undefined, pick: number): (report: Input) => Input {
+  const part = (most: number | undefined, salt: number): number => {
+    const limit = most === undefined || most < 0 ? 1_000 : most;
+    return Math.floor((limit * ((pick * salt) % 101)) / 100);
+  };
+  const reserved = task?.reserved;
+  const tokens = part(reserved?.tokens, 7);
+  const input_tokens = Math.floor(tokens / 3);
+  const used = {
+    ...{ input_tokens, output_tokens: tokens - input_tokens, cache_read_tokens: 0, cache_write_tokens: 0 },
+    cost_usd: pick % 11 === 0 ? null : usdOf(part(reserved?.cost_nanos, 13)),
+    calls: part(reserved?.calls, 5),
+  };
+  const duration_ms = part(reserved?.time_ms, 3);
+  return (report) => {
+    if (report.kind !== 'report') return report;
+    const payload = { ...report.event.payload, usage: used, duration_ms };
+    return { ...report, event: { ...report.event, payload } as ReportEvent };
+  };
+}
+
 /** One of the tasks in flight. */
-function somebody(state: MissionState, pick: number): [string, { attempt: number; lease: number }] {
+function somebody(
+  state: MissionState,
+  pick: number,
+): [string, { attempt: number; lease: number }, TaskState | undefined] {
   const busy = state.tasks.flatMap((each, position) => (inFlight(each) ? [position] : []));
   const position = busy[pick % Math.max(1, busy.length)] ?? -1;
-  const { attempt, lease } = state.tasks[position] ?? { attempt: 1, lease: 1 };
-  return [state.plan?.tasks[position]?.id ?? 'nobody', { attempt, lease }];
+  const task = state.tasks[position];
+  const { attempt, lease } = task ?? { attempt: 1, lease: 1 };
+  return [state.plan?.tasks[position]?.id ?? 'nobody', { attempt, lease }, task];
 }
 
 export const factsOf = (steps: readonly Step[]): FactDraft[] =>

@@ -23,11 +23,19 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   budget: ['approved', 'cheaper', 'rejected'],
 };
 
-/** Null: this kind of review does not take the decision. */
-export function reviewed({ kind, task_id }: PendingReview, decision: string): Consequence | null {
+/** Whether this kind of review takes the decision from a person. */
+export function takes(
+  { kind }: PendingReview,
+  decision: string,
+  { cheaper }: { readonly cheaper: boolean },
+): boolean {
+  // Twice cheaper would change nothing, and the same question would be asked again.
+  if (kind === 'budget' && decision === 'cheaper' && cheaper) return false;
+  return Object.hasOwn(decisions, kind) && decisions[kind]?.includes(decision) === true;
+}
+
+export function reviewed({ kind, task_id }: PendingReview, decision: string): Consequence {
   const expired = decision === 'expired';
-  const known = Object.hasOwn(decisions, kind) ? decisions[kind] : [];
-  if (!expired && known?.includes(decision) !== true) return null;
   if (task_id !== '') return { next: 'resume' };
   if (expired) return { next: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
   if (decision !== 'rejected') return { next: 'release' };
