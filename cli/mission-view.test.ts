@@ -245,12 +245,17 @@ describe('the view of a mission', () => {
   });
 
   it('never takes a cost that is not known for nothing', () => {
-    const budget = { tokens: -1, calls: -1, cost_nanos: 1_000_000_000, time_ms: -1 };
-    const run = mission([task('a', 'cert_agent')], { budget });
+    const run = mission([task('a', 'cert_agent')]);
     run.report(completed('a', 'cert_agent', { ...noUsage, input_tokens: 5, calls: 1, cost_usd: null }));
     const text = summaryLines(run.fold, plain).join('\n');
     assert.match(text, /^ {2}1 model call, 5 tokens \(5 in, 0 out\), cost unknown$/m);
-    assert.match(text, /^ {2}budget: unknown of \$1\.00$/m);
+  });
+
+  it('shows what is booked where money is limited: all that was reserved, when a cost is not known', () => {
+    const budget = { tokens: -1, calls: -1, cost_nanos: 1_000_000_000, time_ms: -1 };
+    const run = mission([task('a', 'cert_agent')], { budget });
+    run.report(completed('a', 'cert_agent', { ...noUsage, input_tokens: 5, calls: 1, cost_usd: null }));
+    assert.match(summaryLines(run.fold, plain).join('\n'), /^ {2}budget: \$0\.10 of \$1\.00$/m);
   });
 
   it('is over when the last task of a cancelled mission is', () => {

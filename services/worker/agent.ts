@@ -86,10 +86,10 @@ export class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    const { prompt, toolbox } = parts;
+    const { prompt, toolbox, answer } = parts;
     this.#conversation = new Conversation(prompt, {
       hash: toolbox.hash,
-      text: JSON.stringify(toolbox.schemas),
+      text: JSON.stringify([toolbox.schemas, answer?.schema]),
     });
     this.#tools = new ToolSteps(parts, () => this.#mayGoOn());
     // Calls of earlier leases that nobody has heard of may have been paid for.

@@ -65,7 +65,9 @@ export function nextCall(
 export function usageOfLost(most: Amounts): Usage {
   const { tokens, calls, cost_nanos } = most;
   const none = { output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
-  return { input_tokens: Math.max(0, tokens), ...none, cost_usd: usdOf(Math.max(0, cost_nanos)), calls };
+  // Below zero: nobody knows the price.
+  const cost_usd = cost_nanos < 0 ? null : usdOf(cost_nanos);
+  return { input_tokens: Math.max(0, tokens), ...none, cost_usd, calls };
 }
 
 function mostOf(inputTokens: number, outputTokens: number, price: Price | null): Amounts {
