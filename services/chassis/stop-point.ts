@@ -1,21 +1,46 @@
 import { rmSync } from 'node:fs';
 
-/** Named points in the code at which a test can freeze a process. */
-export type StopPoint = 'before-outputs' | 'outputs-sent';
+/** Named points in the code at which a test can freeze or kill a process. */
+export type StopPoint =
+  /** Of a partition's transaction. */
+  | 'before-outputs'
+  | 'outputs-sent'
+  /** Of a call to a model: its intent is queued; is durable; it was answered; its outcome is queued. */
+  | 'model-intended'
+  | 'model-intent'
+  | 'model-answered'
+  | 'model-outcome'
+  /** Of a call to a tool, the same. */
+  | 'tool-intended'
+  | 'tool-intent'
+  | 'tool-ran'
+  | 'tool-outcome'
+  /** Of a task: all its steps are durable and nobody was told; the report of its end is acknowledged. */
+  | 'end-durable'
+  | 'report-sent';
 
-const { RAVENHELM_STOP_AT: at, RAVENHELM_STOP_WHEN: when } = process.env;
+const { RAVENHELM_STOP_AT: at, RAVENHELM_STOP_WHEN: when, RAVENHELM_STOP_WITH: how } = process.env;
+const [wanted, passings = '1'] = at?.split('/') ?? [];
+let left = Number(passings);
 
 /**
- * Freezes this process (SIGSTOP) when the test asked for it: `RAVENHELM_STOP_AT` names the point, and the file
- * `RAVENHELM_STOP_WHEN` is there; the file is consumed, so it happens once. Random kills do not find a missing fence,
- * a pause between outputs and commit always does. Unset, this is one comparison.
+ * Freezes this process (SIGSTOP), or kills it where `RAVENHELM_STOP_WITH` says `SIGKILL`, when the test asked for it:
+ * `RAVENHELM_STOP_AT` names the point, as `name` or as `name/n` for its n-th passing. Where `RAVENHELM_STOP_WHEN` names
+ * a file, only passings while it is there count, and it is consumed. It happens once. Random kills do not find a
+ * missing fence, a pause between outputs and commit always does. Unset, this is one comparison.
  */
 export function stopPoint(point: StopPoint): void {
-  if (at !== point || when === undefined) return;
+  if (wanted !== point || left === 0) return;
+  if (when !== undefined && !consumed(when)) return;
+  left -= 1;
+  if (left === 0) process.kill(process.pid, how === 'SIGKILL' ? 'SIGKILL' : 'SIGSTOP');
+}
+
+function consumed(file: string): boolean {
   try {
-    rmSync(when);
+    rmSync(file);
+    return true;
   } catch {
-    return;
+    return false;
   }
-  process.kill(process.pid, 'SIGSTOP');
 }

@@ -7,6 +7,7 @@
  */
 import { asFailure, Failure, isFailureCode } from '#chassis/failures.ts';
 import type { Scrubber } from '#chassis/secrets.ts';
+import { stopPoint } from '#chassis/stop-point.ts';
 import type { Amounts, NeedResult, ReviewAnswer, ToolCall, Usage } from '#schemas/types.gen.ts';
 import { addUsage, noUsage, tokensOf } from '#schemas/usage.ts';
 import { nextCall, usageOfLost } from './allotment.ts';
@@ -208,8 +209,10 @@ export class Agent {
         most,
       },
     });
+    stopPoint('model-intended');
     // A free call may be made again, so its intent need not be durable first; what is paid for must leave a trace.
     if (model.paid) await this.#durable();
+    stopPoint('model-intent');
     const began = performance.now();
     const ended = (outcome: Outcome) => {
       const duration_ms = Math.round(performance.now() - began);
@@ -240,6 +243,7 @@ export class Agent {
       ended({ ...noAnswer, usage, code, message: scrubber.text(message).slice(0, 2_000) });
       throw error;
     }
+    stopPoint('model-answered');
     this.#usage = addUsage(this.#usage, raw.usage);
     const by = raw.by ?? {};
     // What is recorded is what is used, so that a resume has the same before it: secrets are taken out once, here.
@@ -259,6 +263,7 @@ export class Agent {
       throw error;
     }
     ended({ ok: true, ...said, code, message });
+    stopPoint('model-outcome');
     return answer;
   }
 

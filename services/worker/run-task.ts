@@ -4,6 +4,7 @@ import { asFailure, Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import type { Publisher } from '#chassis/publisher.ts';
 import type { Scrubber } from '#chassis/secrets.ts';
+import { stopPoint } from '#chassis/stop-point.ts';
 import type { Role } from '#roles/load.ts';
 import { temperatureOf } from '#roles/model-front-matter.ts';
 import type { Codec } from '#schemas/codec.ts';
@@ -146,6 +147,7 @@ export async function runTask(
     });
     const result = await agent.run();
     await journal.flush(signal);
+    stopPoint('end-durable');
     return {
       event_type: 'task_completed',
       payload: { result, ...endOf(agent, journal, parts.clock.monotonic() - began) },

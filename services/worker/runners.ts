@@ -1,6 +1,7 @@
 /** The tasks that this worker runs: renews their leases, stops them when they must stop, reports how they ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
+import { stopPoint } from '#chassis/stop-point.ts';
 import { unlessAborted } from './journal.ts';
 import { instant, Lease, lostAt } from './lease.ts';
 import { reportEvent } from './report.ts';
@@ -138,6 +139,7 @@ export class Runners {
           this.#parts.publisher.send(this.#parts.topics.reports, [record]),
           run.hold.signal,
         );
+        stopPoint('report-sent');
         return;
       } catch (error) {
         if (run.hold.signal.aborted) break;

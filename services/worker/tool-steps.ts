@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { asFailure, Failure } from '#chassis/failures.ts';
+import { stopPoint } from '#chassis/stop-point.ts';
 import type { ToolCall } from '#schemas/types.gen.ts';
 import type { AgentParts } from './agent.ts';
 import { canonicalArguments, hashOfCall } from './call-hash.ts';
@@ -116,12 +117,14 @@ export class ToolSteps {
         review_id: prepared.review_id,
       },
     });
+    stopPoint('tool-intended');
     // Without a durable intent, whoever resumes could not know that this effect may have happened. All outcomes before
     // it become durable with it, so that a kill can hide the outcome of one effect at the most: the one in the air.
     if (effect !== 'none') {
       await journal.flush(signal);
       this.#mayGoOn();
     }
+    stopPoint('tool-intent');
     const began = performance.now();
     const timeoutMs = Math.max(1, remaining());
     const context = { workspace, signal, timeoutMs, outputLimit, idempotencyKey };
@@ -129,6 +132,7 @@ export class ToolSteps {
     const made: ToolResult = prepared.ok
       ? await traceToolCall({ ...call, effect, step }, () => prepared.call.run(context))
       : prepared.result;
+    stopPoint('tool-ran');
     const result = scrubber.value(made);
     const { ok, output, truncated } = result;
     const code = result.ok ? '' : result.code;
@@ -146,6 +150,7 @@ export class ToolSteps {
         duration_ms: Math.round(performance.now() - began),
       },
     });
+    stopPoint('tool-outcome');
     for (const each of suspicionsOf(`${output}\n${message}`)) {
       this.#parts.suspect?.({ step, from: `tool ${call.tool}`, ...each });
     }
