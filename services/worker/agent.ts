@@ -86,10 +86,11 @@ export class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    const { prompt, toolbox } = parts;
+    const { prompt, toolbox, answer: spec } = parts;
     this.#conversation = new Conversation(prompt, {
       hash: toolbox.hash,
-      text: JSON.stringify(toolbox.schemas),
+      // The model reads the schema of its answer as well.
+      text: JSON.stringify([toolbox.schemas, spec?.schema]),
     });
     this.#tools = new ToolSteps(parts, () => this.#mayGoOn());
     // Calls of earlier leases that nobody has heard of may have been paid for.
@@ -208,8 +209,9 @@ export class Agent {
         most,
       },
     });
-    // A free call may be made again, so its intent need not be durable first; what is paid for must leave a trace.
-    if (model.paid) await this.#durable();
+    // A free call may be made again, so its intent need not be durable first; what is paid for, or counts against a
+    // budget, must leave a trace.
+    if (model.paid || most !== null) await this.#durable();
     const began = performance.now();
     const ended = (outcome: Outcome) => {
       const duration_ms = Math.round(performance.now() - began);
