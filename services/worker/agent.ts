@@ -115,7 +115,10 @@ export class Agent {
     for (const { task_id, result } of task.needs) {
       for (const each of suspicionsOf(result)) suspect?.({ step: 0, from: `task ${task_id}`, ...each });
     }
-    this.#conversation.say({ role: 'user', text: scrubber.text(firstMessage(task)) });
+    // Before it is quoted, as a quote that is changed afterwards is a forged one; and after it, to be sure.
+    const { task_id, description, needs } = task;
+    const first = firstMessage(scrubber.value({ task_id, description, needs }));
+    this.#conversation.say({ role: 'user', text: scrubber.text(first) });
     for (let repairs = 0; ; ) {
       const answer = await this.#askModel();
       switch (answer.stop_reason) {
@@ -134,7 +137,7 @@ export class Agent {
           }
           repairs += 1;
           this.#conversation.say({ role: 'assistant', text: answer.text, tool_calls: [] });
-          this.#conversation.say({ role: 'user', text: repairMessage(wrong) });
+          this.#conversation.say({ role: 'user', text: scrubber.text(repairMessage(wrong)) });
           break;
         }
         case 'tool_use':
@@ -251,7 +254,7 @@ export class Agent {
     try {
       checkedAnswer(answer);
       const violation = this.#violationOf(raw);
-      if (violation !== null) throw new Violated(violation);
+      if (violation !== null) throw new Violated(scrubber.value(violation));
     } catch (error) {
       const failure =
         error instanceof Violated
