@@ -93,7 +93,9 @@ const look = (command: string, id = 'c1') => ({
 });
 
 const escaped = {
-  tool_calls: [{ id: 'c1', tool: 'look', arguments: `{"command":"login \\u0074${secret.slice(1)}"}` }],
+  tool_calls: [
+    { id: 'c1', tool: 'look', arguments: `{"command":"login ${secret.replace('-three', '\\u002dthree')}"}` },
+  ],
 };
 
 describe('an answer that a rule refuses', () => {
