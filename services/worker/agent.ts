@@ -87,10 +87,11 @@ export class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    const { prompt, toolbox, answer } = parts;
+    const { prompt, toolbox, answer: spec } = parts;
     this.#conversation = new Conversation(prompt, {
       hash: toolbox.hash,
-      text: JSON.stringify([toolbox.schemas, answer?.schema]),
+      // The model reads the schema of its answer as well.
+      text: JSON.stringify([toolbox.schemas, spec?.schema]),
     });
     this.#tools = new ToolSteps(parts, () => this.#mayGoOn());
     // Calls of earlier leases that nobody has heard of may have been paid for.
@@ -115,7 +116,10 @@ export class Agent {
     for (const { task_id, result } of task.needs) {
       for (const each of suspicionsOf(result)) suspect?.({ step: 0, from: `task ${task_id}`, ...each });
     }
-    this.#conversation.say({ role: 'user', text: scrubber.text(firstMessage(task)) });
+    // Before it is quoted, as a quote that is changed afterwards is a forged one; and after it, to be sure.
+    const { task_id, description, needs } = task;
+    const first = firstMessage(scrubber.value({ task_id, description, needs }));
+    this.#conversation.say({ role: 'user', text: scrubber.text(first) });
     for (let repairs = 0; ; ) {
       const answer = await this.#askModel();
       switch (answer.stop_reason) {
@@ -134,7 +138,7 @@ export class Agent {
           }
           repairs += 1;
           this.#conversation.say({ role: 'assistant', text: answer.text, tool_calls: [] });
-          this.#conversation.say({ role: 'user', text: repairMessage(wrong) });
+          this.#conversation.say({ role: 'user', text: scrubber.text(repairMessage(wrong)) });
           break;
         }
         case 'tool_use':
@@ -210,8 +214,9 @@ export class Agent {
       },
     });
     stopPoint('model-intended');
-    // A free call may be made again, so its intent need not be durable first; what is paid for must leave a trace.
-    if (model.paid) await this.#durable();
+    // A free call may be made again, so its intent need not be durable first; what is paid for, or counts against a
+    // budget, must leave a trace.
+    if (model.paid || most !== null) await this.#durable();
     stopPoint('model-intent');
     const began = performance.now();
     const ended = (outcome: Outcome) => {
@@ -253,7 +258,7 @@ export class Agent {
     try {
       checkedAnswer(answer);
       const violation = this.#violationOf(raw);
-      if (violation !== null) throw new Violated(violation);
+      if (violation !== null) throw new Violated(scrubber.value(violation));
     } catch (error) {
       const failure =
         error instanceof Violated

@@ -64,9 +64,9 @@ export function nextCall(
 /** What is booked for a call whose end nobody has heard of: the most that it can have come to. */
 export function usageOfLost(most: Amounts): Usage {
   const { tokens, calls, cost_nanos } = most;
-  const none = { output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
-  // Below zero: nobody knows the price.
+  // Below 0: nobody knows the price.
   const cost_usd = cost_nanos < 0 ? null : usdOf(cost_nanos);
+  const none = { output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
   return { input_tokens: Math.max(0, tokens), ...none, cost_usd, calls };
 }
 
@@ -78,7 +78,8 @@ function mostOf(inputTokens: number, outputTokens: number, price: Price | null):
 
 /** Billionths of a dollar for one token, of a price for a million of them. */
 const perToken = (price: number): number => Math.ceil(price * 1_000);
-const dearestInput = (price: Price): number => perToken(Math.max(price.input, price.cache_write));
+const dearestInput = (price: Price): number =>
+  perToken(Math.max(price.input, price.cache_write, price.cache_read));
 
 const exceeded = (found: string, expected: string) =>
   new Failure('budget_exceeded', `found that ${found}, expected ${expected}: what this attempt was given`);

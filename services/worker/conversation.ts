@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { NeedResult } from '#schemas/types.gen.ts';
 import type { Turn } from './models/model.ts';
+import { resultText } from './models/provider.ts';
 import { quoteData } from './safety/quote.ts';
 
 /** Tokens that a provider may add of its own to a request: for its tools, roles and separators. */
@@ -42,7 +43,10 @@ export class Conversation {
     const text = JSON.stringify(turn);
     this.#turns.push(turn);
     this.#hash = hash('sha256', this.#hash + text);
-    this.#bytes += Buffer.byteLength(text) + overheadOfTurn;
+    // Output of tools is quoted for the model, and a character that hides may come to six times its bytes.
+    const read =
+      turn.role === 'tool' ? JSON.stringify({ ...turn, output: '', message: resultText(turn) }) : text;
+    this.#bytes += Buffer.byteLength(read) + overheadOfTurn;
   }
 
   /** The model has counted: this many tokens are all that has been said until now, its answer included. */

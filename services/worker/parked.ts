@@ -33,7 +33,10 @@ export function decided(
   return answers.find(({ review_id }) => review_id === callReview(attemptKey, step)) ?? null;
 }
 
-/** What was decided on a call that may have happened. An answer under which it was begun again is used up. */
+/**
+ * What was decided on a call that may have happened. An answer under which it was begun again is used up; one that says
+ * that it happened begins nothing, and stays true.
+ */
 export function reconciled(
   answers: readonly ReviewAnswer[],
   attemptKey: string,
@@ -41,5 +44,6 @@ export function reconciled(
 ): ReviewAnswer | null {
   const prefix = callReview(attemptKey, unfinished.step) + reconcileMark;
   const last = answers.findLast(({ review_id }) => review_id.startsWith(prefix)) ?? null;
-  return last !== null && last.review_id !== unfinished.review_id ? last : null;
+  const used = last?.review_id === unfinished.review_id && last.decision !== 'happened';
+  return used ? null : last;
 }

@@ -61,16 +61,21 @@ export class ToolSteps {
       throw new Parked({ ...about, ...shown(step, call.tool, call.arguments) });
     }
     const { review_id, decision, comment } = answer;
+    if (answer.arguments_hash !== hashOfCall(call.tool, call.arguments)) throw differs(review_id);
+    // The effect is still in doubt until an outcome is recorded: a worker that dies before that leaves it so.
+    const { effect } = unfinished;
     switch (decision) {
       case 'approved': {
         // The policy has let it begin before: what is approved now is that it begins again.
         const prepared = prepare(toolbox, call);
         return prepared.ok
           ? { ...prepared, call: prepared.call.ask?.approved ?? prepared.call, review_id }
-          : prepared;
+          : { ...prepared, effect, review_id };
       }
-      case 'happened':
-        return { ok: false, result: { ok: true, output: comment, truncated: false }, review_id };
+      case 'happened': {
+        const result = { ok: true, output: comment, truncated: false } as const;
+        return { ok: false, result, effect, review_id };
+      }
       default: {
         const why = `step ${step}, ${call.tool} ${call.id}: nobody knows whether it happened, and it is not to be done again`;
         throw new Failure('outcome_unknown', comment === '' ? why : `${why} (${comment})`);
@@ -90,9 +95,7 @@ export class ToolSteps {
       const about = { review_id, kind: 'tool_call', reason: ask.reason, expires_at };
       throw new Parked({ ...about, ...shown(step, prepared.tool, argumentsJson) });
     }
-    if (answer.arguments_hash !== ask.hash) {
-      throw new Failure('review_differs', `${review_id}: found an answer for other arguments`);
-    }
+    if (answer.arguments_hash !== ask.hash) throw differs(review_id);
     if (answer.decision === 'approved') return { ...prepared, call: ask.approved, review_id };
     const said = answer.decision === 'expired' ? 'nobody approved it in time' : 'a person said no';
     const message = answer.comment === '' ? said : `${said}: ${answer.comment}`;
@@ -102,7 +105,7 @@ export class ToolSteps {
   async #make(step: number, call: ToolCall, prepared: Prepared): Promise<ToolTurn> {
     const { journal, workspace, signal, remaining, scrubber } = this.#parts;
     this.#mayGoOn();
-    const effect: Effect = prepared.ok ? prepared.call.effect : 'none';
+    const effect: Effect = prepared.ok ? prepared.call.effect : prepared.effect;
     const named = { step, call_id: call.id, tool: call.tool };
     const idempotencyKey = `${this.#key}/${step}`;
     journal.append({
@@ -183,7 +186,7 @@ export class ToolSteps {
 type Prepared = (
   | { readonly ok: true; readonly tool: string; readonly call: PreparedCall }
   /** Nothing is run: this is the outcome. */
-  | { readonly ok: false; readonly result: ToolResult }
+  | { readonly ok: false; readonly result: ToolResult; readonly effect: Effect }
 ) & {
   /** The approval under which it is made; empty: nobody had to be asked. */
   readonly review_id: string;
@@ -200,7 +203,15 @@ function shown(step: number, tool: string, argumentsJson: string) {
 }
 
 const refusal = (code: string, message: string) =>
-  ({ ok: false, result: { ok: false, code, message, output: '', truncated: false }, review_id: '' }) as const;
+  ({
+    ok: false,
+    result: { ok: false, code, message, output: '', truncated: false },
+    effect: 'none',
+    review_id: '',
+  }) as const;
+
+const differs = (review_id: string) =>
+  new Failure('review_differs', `${review_id}: found an answer for other arguments`);
 
 function prepare(toolbox: AgentParts['toolbox'], { tool, arguments: given }: ToolCall): Prepared {
   try {
