@@ -34,6 +34,8 @@ interface Case {
   readonly asked: readonly [number, number, number];
   /** How often each of the two commands runs in all. */
   readonly ran: readonly [number, number];
+  /** The step at which it dies, and how many intents of it the journal has: two if the first one was durable. */
+  readonly begun: { readonly step: number; readonly times: number } | null;
 }
 
 const at = (point: StopPoint, n: number, asked: Case['asked'], ran: Case['ran']): Case => ({
@@ -41,7 +43,14 @@ const at = (point: StopPoint, n: number, asked: Case['asked'], ran: Case['ran'])
   at: `${point}/${n}`,
   asked,
   ran,
+  begun: begunAt(point, n),
 });
+
+function begunAt(point: StopPoint, n: number): Case['begun'] {
+  const times = point.endsWith('-intended') ? 1 : 2;
+  if (point.startsWith('model-')) return { step: 2 * n - 1, times };
+  return point.startsWith('tool-') ? { step: 2 * n, times } : null;
+}
 
 const once = [1, 1, 1] as const;
 const cases: readonly Case[] = [
@@ -74,8 +83,8 @@ const cases: readonly Case[] = [
   at('end-durable', 1, once, [1, 1]),
   at('report-sent', 1, once, [1, 1]),
   // From outside, while the provider thinks and while the command runs.
-  { name: 'model_in_air', at: null, asked: [2, 1, 1], ran: [1, 1] },
-  { name: 'tool_in_air', at: null, asked: once, ran: [2, 1] },
+  { name: 'model_in_air', at: null, asked: [2, 1, 1], ran: [1, 1], begun: { step: 1, times: 2 } },
+  { name: 'tool_in_air', at: null, asked: once, ran: [2, 1], begun: { step: 2, times: 2 } },
 ];
 /** An effect that must not happen twice: a person says that it has happened. */
 const effect: Case = { ...at('tool-ran', 1, once, [1, 1]), name: 'once' };
@@ -175,7 +184,11 @@ function checkOutside(stage: Stage, which: Case): void {
 }
 
 /** The journal is whole, each of the five steps has one outcome, and none was begun after it had one. */
-function checkJournal({ space, missions }: Stage, { name }: Case, steps: readonly JournalRecord[]): void {
+function checkJournal(
+  { space, missions }: Stage,
+  { name, begun }: Case,
+  steps: readonly JournalRecord[],
+): void {
   const mission_id = missions.get(name) ?? '';
   const mine = steps.filter(({ event }) => event.correlation_id === mission_id);
   const lease = Math.max(...mine.map(({ event }) => event.payload.lease));
@@ -185,6 +198,11 @@ function checkJournal({ space, missions }: Stage, { name }: Case, steps: readonl
     .of(mission_id)
     .find((fact): fact is EventOf<'task_completed'> => fact.event_type === 'task_completed');
   assert.equal(completed?.payload.journal_hash, tail.hash, `${name}: the ledger vouches for its journal`);
+
+  const intents = mine.filter(
+    ({ event }) => event.event_type.endsWith('_started') && event.payload.step === begun?.step,
+  );
+  assert.equal(intents.length, begun?.times ?? 0, `${name}: intents of step ${begun?.step}`);
 
   const known = new Set<number>();
   let oldest = 0;
@@ -247,7 +265,7 @@ test('kill -9 at every point of the loop', { timeout: 240_000 }, async (t) => {
   await space.start('worker', { env: minds.env });
 
   await t.test('what must not happen twice is asked about, and what happened is not repeated', async () => {
-    const asked = await space.facts.review(missionOf(effect), 90_000);
+    const asked = await space.facts.review(missionOf(effect));
     assert.deepEqual([asked.kind, asked.task_id], ['reconcile', effect.name]);
     assert.deepEqual(runsOf(stage, effect), ['1']);
     await space.command({
@@ -261,7 +279,11 @@ test('kill -9 at every point of the loop', { timeout: 240_000 }, async (t) => {
   });
 
   await t.test('the answer to a worker that was frozen beyond its lease does not count', async () => {
-    await secondAsked.promise;
+    const asked = await Promise.race([
+      secondAsked.promise.then(() => true),
+      sleep(60_000, false, { ref: false }),
+    ]);
+    assert.ok(asked, 'the next lease has come to its call of the model');
     zombie.signal('SIGCONT');
     const isLate = ({ event }: JournalRecord) =>
       event.correlation_id === missionOf(frozen) &&
