@@ -271,7 +271,7 @@ describe('runners', { concurrency: true }, () => {
 
   test('a newer lease of the same task waits until the older one has let go', async () => {
     const { runners, ends } = worker();
-    const first = 'trap "sleep 0.3; rm busy; exit" TERM; touch second busy; sleep 60 & wait';
+    const first = 'trap "sleep 0.1; rm busy; exit" TERM; touch second busy; sleep 60 & wait';
     const script = run(`if test -e second; then test ! -e busy; else ${first}; fi`, true);
     runners.start(claim(script, { task_id: 'twice' }));
     await until(() => existsSync(join(workspaces, 'm', 'busy')));

@@ -123,9 +123,17 @@ test('a parent that is exchanged for a link all the time never leads out', { tim
   let swaps = 0;
   const exchange = (from: string, to: string) => {
     renameSync(at('parent'), at(to));
-    // A write may have made the directory that is missing this moment.
-    rmSync(at('parent'), { recursive: true, force: true });
-    renameSync(at(from), at('parent'));
+    for (let done = false; !done; ) {
+      // A write may have made the directory that is missing this moment, and may do so again.
+      try {
+        rmSync(at('parent'), { recursive: true, force: true });
+        renameSync(at(from), at('parent'));
+        done = true;
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : '';
+        if (!['EISDIR', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(String(code))) throw error;
+      }
+    }
   };
   const swap = (async () => {
     while (swapping) {
