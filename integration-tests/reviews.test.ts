@@ -22,7 +22,10 @@ Do what the task says.
 const publish = (id: string): TaskSpec => {
   const line = { path: 'out/published.txt', content: `${id}\n`, mode: 'append' };
   const call = { tool: 'workspace_write', arguments: JSON.stringify(line), allow_failure: false };
-  return { ...scriptedTask({ id, role: 'careful' }), script: { calls: [call], answer: 'published' } };
+  return {
+    ...scriptedTask({ id, role: 'careful', max_attempts: 1 }),
+    script: { calls: [call], answer: 'published' },
+  };
 };
 
 test('a parked call keeps no slot, outlives its worker, and is made once by the one answer that fits', {

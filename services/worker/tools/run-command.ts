@@ -64,8 +64,10 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(options.sandboxed ? (['pipe'] as const) : [])],
     });
     let inside: number | undefined;
+    let stopping = false;
     child.stdio[INFO_FD]?.on('data', (chunk: Buffer) => {
       inside ??= Number(/"child-pid": (\d+)/.exec(chunk.toString())?.[1] ?? Number.NaN) || undefined;
+      if (stopping) killGroup(inside, 'SIGTERM');
     });
     const reading = Promise.all([
       readInto(options.stdout, child.stdout),
@@ -78,7 +80,9 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
     let killing: NodeJS.Timeout | undefined;
     let draining: NodeJS.Timeout | undefined;
     const stop = () => {
-      killGroup(inside ?? child.pid, 'SIGTERM');
+      stopping = true;
+      // Of a sandbox that has not yet said which process it is, nothing else would be told to end in good order.
+      killGroup(options.sandboxed ? inside : child.pid, 'SIGTERM');
       killing ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.graceMs ?? 1_000);
     };
     const timeout = setTimeout(() => {
