@@ -2,6 +2,7 @@
 import { leaseSpanId, traceOfMission } from '#chassis/mission-trace.ts';
 import { content, inSpan, type OpenSpan, type SpanAttributes } from '#chassis/tracing.ts';
 import type { EventOf, ToolCall, Usage } from '#schemas/types.gen.ts';
+import { nanosOf, usdOf } from '#schemas/usage.ts';
 import type { Model, ModelAnswer, ModelRequest, Turn } from './models/model.ts';
 import type { EndReport } from './report.ts';
 import type { Effect, ToolResult } from './tools/tool.ts';
@@ -174,7 +175,7 @@ const tokensOf = (usage: Usage): SpanAttributes => ({
 
 /** A cost that is not known is left out. Sums are rounded to the nano-dollar, which is what prices are exact to. */
 const costOf = ({ cost_usd }: Usage): SpanAttributes => ({
-  'ravenhelm.cost_usd': cost_usd === null ? undefined : Math.round(cost_usd * 1e9) / 1e9,
+  'ravenhelm.cost_usd': cost_usd === null ? undefined : usdOf(nanosOf(cost_usd)),
 });
 
 const whole = (tokens: number) => (Number.isSafeInteger(tokens) ? tokens : undefined);
