@@ -60,6 +60,58 @@ export function factDetail(fact: FactEvent): string {
       const { task_id, rule, where, reason } = fact.payload;
       return `${task_id} (${rule}, ${where}: ${oneLine(reason)})`;
     }
+    case 'agent_handoff': {
+      const { task_id, from_role, to_role, reason } = fact.payload;
+      return `${task_id}: ${from_role} → ${to_role}${because(reason)}`;
+    }
+    case 'dependency_required': {
+      const { task_id, dependency, reason } = fact.payload;
+      return `${task_id} waits for ${oneLine(dependency)}${because(reason)}`;
+    }
+    case 'dependency_resolved':
+      return `${oneLine(fact.payload.dependency)}, by ${fact.payload.task_id}`;
+    case 'decision_recorded': {
+      const { task_id, decision, reasons } = fact.payload;
+      return `${task_id === '' ? '' : `${task_id}: `}${oneLine(decision)}${because(reasons.join('; '))}`;
+    }
+    case 'checkpoint_created':
+      return `${fact.payload.task_id}: ${oneLine(fact.payload.name)}`;
+    case 'context_synced':
+      return `${fact.payload.task_id}: ${oneLine(fact.payload.scope)}`;
+    case 'event_emitted': {
+      const { name, task_id, subscription } = fact.payload;
+      const by = task_id === '' ? subscription : task_id;
+      return `${oneLine(name)}${by === '' ? '' : `, by ${by}`}`;
+    }
+    case 'error_raised': {
+      const { code, message } = fact.payload;
+      return `${code}: ${oneLine(message)}`;
+    }
+    case 'task_requested': {
+      const { task, subscription, reason } = fact.payload;
+      return `${task.id} for ${task.role}, by ${subscription}${because(reason)}`;
+    }
+    case 'pause_requested':
+      return `by ${fact.payload.subscription}${because(fact.payload.reason)}`;
+    case 'aggregation_started':
+      return `${fact.payload.aggregation} waits for ${oneLine(fact.payload.expected.join(', '))}`;
+    case 'aggregation_completed':
+    case 'aggregation_timed_out': {
+      const { aggregation, received, missing } = fact.payload;
+      const without = missing.length > 0 ? `, without ${oneLine(missing.join(', '))}` : '';
+      return `${aggregation}: ${received.length} of ${received.length + missing.length}${without}`;
+    }
+    case 'reactions_settled':
+      return `up to ${fact.payload.up_to}`;
+    case 'role_unavailable':
+      return `nobody runs ${fact.payload.role}, which ${oneLine(fact.payload.tasks.join(', '))} wait for`;
+    case 'compensation_started':
+    case 'compensation_completed':
+      return `${fact.payload.task_id} undoes ${fact.payload.compensates}`;
+    case 'compensation_failed': {
+      const { task_id, compensates, code, message } = fact.payload;
+      return `${task_id} could not undo ${compensates} (${code}: ${oneLine(message)})`;
+    }
     case 'mission_completed': {
       const { tasks, duration_ms, missing } = fact.payload;
       const without = missing.length > 0 ? `, without ${oneLine(missing.join(', '))}` : '';
@@ -75,6 +127,8 @@ export function factDetail(fact: FactEvent): string {
     }
   }
 }
+
+const because = (reason: string): string => (reason === '' ? '' : ` (${oneLine(reason)})`);
 
 /** Who made a plan; that a mission came with one goes without saying. */
 export function planner(made_by: string): string {
@@ -92,8 +146,13 @@ export function planner(made_by: string): string {
 
 function tint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
   if (/_(failed|rejected)$/.test(event_type)) return colors.red;
-  if (event_type === 'safety_violation') return colors.red;
-  if (/_(cancelled|released)$|^(timer_fired|review_requested)$/.test(event_type)) return colors.yellow;
+  if (event_type === 'safety_violation' || event_type === 'error_raised') return colors.red;
+  if (
+    /_(cancelled|released)$|^(timer_fired|review_requested|pause_requested|role_unavailable)$/.test(
+      event_type,
+    )
+  )
+    return colors.yellow;
   if (event_type.endsWith('_completed')) return colors.green;
   return colors.cyan;
 }

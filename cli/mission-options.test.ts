@@ -68,6 +68,11 @@ describe('options of a mission at the command line', () => {
       budget: { tokens: 5000, calls: 9, cost_nanos: 250_000_000, time_ms: -1 },
       per_task: null,
       on_exhausted: 'cheaper',
+      retries: [],
+      subscriptions: [],
+      aggregators: [],
+      events: [],
+      max_hops: 0,
     });
   });
 

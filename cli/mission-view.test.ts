@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import picocolors from 'picocolors';
-import { decide, type ReportEvent } from '#orchestrator/decide.ts';
+import { decide } from '#orchestrator/decide.ts';
 import type { FactDraft } from '#orchestrator/facts.ts';
+import type { ReportEvent } from '#orchestrator/input.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import type { MissionState } from '#orchestrator/state.ts';
 import { taskSpec } from '#schemas/task-spec.ts';

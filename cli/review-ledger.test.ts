@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decide, type Input } from '#orchestrator/decide.ts';
+import { decide } from '#orchestrator/decide.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
+import type { Input } from '#orchestrator/input.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import type { MissionState } from '#orchestrator/state.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
@@ -90,7 +91,14 @@ describe('reviews as the ledger has them', () => {
   it('are over when nobody answered in time, or the mission ended', () => {
     const late = mission();
     late.ask('a');
-    const timer = { kind: 'timer', timer: 'review', task_id: 'a', attempt: 1, lease: 1 } as const;
+    const timer = {
+      kind: 'timer',
+      timer: 'review',
+      task_id: 'a',
+      attempt: 1,
+      lease: 1,
+      aggregation: '',
+    } as const;
     late.take({ ...timer, due_at: expires_at, review_id: 'm/a/1/2' }, expires_at);
     assert.equal(late.ledger.refusal(late.ledger.find('m/a'), expires_at)?.code, 'review_expired');
     const cancelled = mission();

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { decide, type Input, type ReportType } from '#orchestrator/decide.ts';
+import { decide } from '#orchestrator/decide.ts';
+import type { Input, ReportType } from '#orchestrator/input.ts';
 import { noTail, type SealedFact, seal, type Tail } from '#orchestrator/ledger.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
 import { type MissionState, missionHasEnded, type TaskState } from '#orchestrator/state.ts';
@@ -117,6 +118,7 @@ function nextInput(
   const timer = (kind: 'lease' | 'retry', due_at: number): Input => ({
     ...{
       kind: 'timer',
+      aggregation: '',
       timer: kind,
       task_id: id,
       attempt: task.attempt,

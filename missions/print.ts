@@ -52,7 +52,8 @@ function entryOf(task: TaskSpec): Record<string, unknown> {
   const { id, role, description, needs, wave: _, timeout_ms, max_attempts, script, ...rest } = task;
   // That it is a mission follows from its role.
   const { kind: __, budget, compensation, ...more } = rest;
-  const said = Object.entries(more).filter(([, value]) => value !== '' && value !== null && value !== false);
+  const nothing: readonly unknown[] = ['', null, false, 0];
+  const said = Object.entries(more).filter(([, value]) => !nothing.includes(value));
   return {
     id,
     role,

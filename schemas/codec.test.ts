@@ -90,8 +90,8 @@ describe('codec', () => {
     const body =
       '00226d697373696f6e5f7375626d69747465640c706572736f6e186f7263686573747261746f72000200000200000026' +
       '4465706c6f792074686520706c6174666f726d000000000000126661696c5f666173740000000000' +
-      // No options, no parent, no depth.
-      '000000';
+      // No options, no parent, no depth, no event.
+      '00000000';
     const header = Buffer.alloc(headerLength);
     header.writeInt32BE(numberedIds().get('ravenhelm.MissionCommand') ?? 0, 1);
     const { name, value } = codec.decode(Buffer.concat([header, Buffer.from(body, 'hex')]));

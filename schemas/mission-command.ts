@@ -12,6 +12,11 @@ export const noOptions: MissionOptions = {
   budget: null,
   per_task: null,
   on_exhausted: '',
+  retries: [],
+  subscriptions: [],
+  aggregators: [],
+  events: [],
+  max_hops: 0,
 };
 
 const nothing: MissionCommand = {
@@ -39,6 +44,7 @@ const nothing: MissionCommand = {
   options: null,
   parent: null,
   depth: 0,
+  event: null,
 };
 
 /** A command with these fields; the others have the defaults of the schema, as when rpk leaves them out. */

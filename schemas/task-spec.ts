@@ -13,6 +13,11 @@ const nothing = {
   mission: '',
   compensation: null,
   budget: null,
+  priority: '',
+  context: '',
+  hops: 0,
+  caused_by: '',
+  compensates: '',
 } as const satisfies Omit<TaskSpec, 'id' | 'role'>;
 
 /** A task with these fields; the others have the defaults of the schema. */

@@ -13,6 +13,18 @@ export interface AgentHandoffPayload {
   readonly to_role: string;
   readonly context: string;
   readonly reason: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
+  /** Calls made in this attempt. */
+  readonly steps: number;
+  /** SHA-256 (hex) of the last record of the journal of this attempt; empty: nothing journaled. */
+  readonly journal_hash: string;
+  readonly usage: Usage;
+  readonly duration_ms: number;
 }
 
 /** An agent is alive; the newest counts. */
@@ -52,6 +64,25 @@ export interface AggregationCompletedPayload {
   readonly received: readonly string[];
   /** Task ids that did not. */
   readonly missing: readonly string[];
+  /** event_ids of what was received, in the order of the names. */
+  readonly events: readonly string[];
+  readonly hops: number;
+}
+
+/** An aggregator waits for events. */
+export interface AggregationStarted extends Envelope {
+  readonly event_type: 'aggregation_started';
+  readonly payload: AggregationStartedPayload;
+}
+
+/** An aggregator waits for events. */
+export interface AggregationStartedPayload {
+  readonly aggregation: string;
+  readonly expected: readonly string[];
+  /** Epoch ms; 0: it has no timeout. */
+  readonly due_at: number;
+  /** The event_id that it began with. */
+  readonly trigger: string;
 }
 
 /** An aggregation ended with answers missing. */
@@ -68,6 +99,20 @@ export interface AggregationTimedOutPayload {
   readonly received: readonly string[];
   /** Task ids that did not. */
   readonly missing: readonly string[];
+  /** event_ids of what was received, in the order of the names. */
+  readonly events: readonly string[];
+  readonly hops: number;
+}
+
+/** Waits for a set of events of one mission. */
+export interface Aggregator {
+  readonly name: string;
+  /** Each of them once, in any order. */
+  readonly events: readonly EventPattern[];
+  /** Counted from its start; 0: none. */
+  readonly timeout_ms: number;
+  readonly on_complete: Reaction | null;
+  readonly on_timeout: Reaction | null;
 }
 
 /** Four things that models and agents use up. Of a limit, -1 means that there is none. */
@@ -95,6 +140,12 @@ export interface CheckpointCreatedPayload {
   /** SHA-256 (hex) of the content. */
   readonly content_hash: string;
   readonly content: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
 }
 
 /** How what a task did is undone. */
@@ -146,6 +197,16 @@ export interface CompensationStartedPayload {
   readonly compensates: string;
 }
 
+/** What must hold of a field of an event. */
+export interface Condition {
+  /** Dotted: payload.code, or data.story.id of an emitted event. */
+  readonly path: string;
+  /** eq, ne, in, gt, gte, lt, lte, matches (a pattern with *) or exists. */
+  readonly op: string;
+  /** JSON text; of in: an array. */
+  readonly value: string;
+}
+
 /** Context that agents share has changed. */
 export interface ContextSynced extends Envelope {
   readonly event_type: 'context_synced';
@@ -159,6 +220,12 @@ export interface ContextSyncedPayload {
   /** SHA-256 (hex) of the content. */
   readonly content_hash: string;
   readonly content: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
 }
 
 /** A dead letter was put away for good. */
@@ -240,6 +307,12 @@ export interface DecisionRecordedPayload {
   readonly reasons: readonly string[];
   /** What was not chosen. */
   readonly alternatives: readonly string[];
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
 }
 
 /** A task waits for something. */
@@ -253,6 +326,12 @@ export interface DependencyRequiredPayload {
   readonly task_id: string;
   readonly dependency: string;
   readonly reason: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
 }
 
 /** What a task waited for is there. */
@@ -266,6 +345,23 @@ export interface DependencyResolvedPayload {
   readonly task_id: string;
   readonly dependency: string;
   readonly value: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
+}
+
+/** An event that a mission, an agent or a reaction puts onto the ledger. */
+export interface Emission {
+  readonly name: string;
+  /** A dotted name that filters can match. */
+  readonly topic: string;
+  /** info, warning, error or critical; empty: info. */
+  readonly severity: string;
+  /** JSON text. */
+  readonly data: string;
 }
 
 /** What all events have in common; an event adds its event_type and payload. */
@@ -303,6 +399,59 @@ export interface ErrorRaisedPayload {
   readonly message: string;
   /** The place that noticed it. */
   readonly where: string;
+  /** info, warning, error or critical. */
+  readonly severity: string;
+  readonly subscription: string;
+  /** The event_id that led to it. */
+  readonly trigger: string;
+}
+
+/** A person, an agent, a mission or a reaction says something. */
+export interface EventEmitted extends Envelope {
+  readonly event_type: 'event_emitted';
+  readonly payload: EventEmittedPayload;
+}
+
+/** A person, an agent, a mission or a reaction says something. */
+export interface EventEmittedPayload {
+  readonly name: string;
+  /** A dotted name that filters can match. */
+  readonly topic: string;
+  /** info, warning, error or critical; empty: info. */
+  readonly severity: string;
+  /** JSON text. */
+  readonly data: string;
+  /** The task that says it; empty: none. */
+  readonly task_id: string;
+  /** Number of the try, from 1; 0: no task speaks. */
+  readonly attempt: number;
+  readonly lease: number;
+  readonly agent: string;
+  /** The call of the agent that reports it. */
+  readonly step: number;
+  /** What reacted; empty: nothing did. */
+  readonly subscription: string;
+  /** The event_id that it reacts to. */
+  readonly trigger: string;
+  readonly hops: number;
+}
+
+/** Which events are meant; what is empty is not looked at. */
+export interface EventPattern {
+  /** What people see of it; empty: its type. */
+  readonly name: string;
+  /** An event_type, or the name of an emitted event; * stands for any text. */
+  readonly type: string;
+  /** source_agent; * stands for any text. */
+  readonly source: string;
+  /** target_agent; * stands for any text. */
+  readonly target: string;
+  /** The least: info, warning, error or critical. */
+  readonly severity: string;
+  /** Of the Kafka topic, or the topic of an emitted event; * stands for any text. */
+  readonly topic: string;
+  /** All must hold. */
+  readonly where: readonly Condition[];
 }
 
 /** What an agent learned and others may use. */
@@ -380,7 +529,7 @@ export interface MissionCancelledPayload {
 export interface MissionCommand {
   readonly event_id: string;
   /** mission_submitted, mission_cancelled or review_completed. */
-  readonly event_type: 'mission_submitted' | 'mission_cancelled' | 'review_completed';
+  readonly event_type: 'mission_submitted' | 'mission_cancelled' | 'review_completed' | 'event_emitted';
   readonly source_agent: string;
   readonly target_agent: string;
   readonly timestamp: number;
@@ -413,6 +562,8 @@ export interface MissionCommand {
   readonly options: MissionOptions | null;
   readonly parent: ParentTask | null;
   readonly depth: number;
+  /** Of event_emitted: what a person puts onto the ledger. */
+  readonly event: Emission | null;
 }
 
 /** All tasks are completed. */
@@ -448,6 +599,8 @@ export interface MissionFailedPayload {
   readonly completed: number;
   readonly duration_ms: number;
   readonly usage: Usage;
+  /** Ids of the tasks that were undone, in that order. */
+  readonly compensated: readonly string[];
 }
 
 /** What the person limits; 0 everywhere means the default. */
@@ -480,6 +633,14 @@ export interface MissionOptions {
   readonly per_task: Amounts | null;
   /** At the limit: stop, ask a person, or go on with the cheaper model; empty: stop. */
   readonly on_exhausted: string;
+  /** How attempts are tried again. */
+  readonly retries: readonly RetryRule[];
+  readonly subscriptions: readonly Subscription[];
+  readonly aggregators: readonly Aggregator[];
+  /** Emitted when the mission begins. */
+  readonly events: readonly Emission[];
+  /** Reactions to reactions, one after another; 0: 16. */
+  readonly max_hops: number;
 }
 
 /** The plan of a mission; written once, as the state around it changes often (changelog). */
@@ -501,7 +662,7 @@ export interface MissionPolicy {
   /** Delay before the second attempt; doubles from then on. */
   readonly retry_initial_ms: number;
   readonly retry_max_ms: number;
-  /** What a failed task does to the rest: fail_fast, continue or replan. */
+  /** What a failed task does to the rest: fail_fast, continue, replan, compensate or suspend. */
   readonly on_failure: string;
   readonly options: MissionOptions;
 }
@@ -551,6 +712,15 @@ export interface MissionState {
   /** Budgets of the same size that a person has added. */
   readonly grants: number;
   readonly cheaper: boolean;
+  /** Dependencies that tasks have provided. */
+  readonly provided: readonly NamedText[];
+  /** What is told to every task that is assigned. */
+  readonly shared: readonly NamedText[];
+  readonly joins: readonly OpenJoin[];
+  /** Why the mission compensates: the code and message it will fail with; empty: it does not. */
+  readonly undoing: string;
+  /** How often it was suspended and went on. */
+  readonly suspensions: number;
 }
 
 /** Where a mission stands; the newest counts. */
@@ -638,6 +808,12 @@ export interface ModelCallStartedPayload {
   readonly most: Amounts | null;
 }
 
+/** A text under a name. */
+export interface NamedText {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** The result of a task that this one needs. */
 export interface NeedResult {
   readonly task_id: string;
@@ -647,12 +823,32 @@ export interface NeedResult {
   readonly status: string;
 }
 
+/** An aggregator that has begun and not ended. */
+export interface OpenJoin {
+  readonly aggregation: string;
+  /** Epoch ms; 0: no timeout. */
+  readonly due_at: number;
+}
+
 /** The task of another mission that this mission carries out. */
 export interface ParentTask {
   readonly mission_id: string;
   readonly task_id: string;
   readonly attempt: number;
   readonly lease: number;
+}
+
+/** A reaction asks that a person looks before the mission goes on. */
+export interface PauseRequested extends Envelope {
+  readonly event_type: 'pause_requested';
+  readonly payload: PauseRequestedPayload;
+}
+
+/** A reaction asks that a person looks before the mission goes on. */
+export interface PauseRequestedPayload {
+  readonly subscription: string;
+  readonly trigger: string;
+  readonly reason: string;
 }
 
 /** A review that waits for an answer. */
@@ -686,6 +882,42 @@ export interface PlanCreatedPayload {
 }
 
 export type Priority = 'high' | 'normal' | 'low';
+
+/** What follows from an event. */
+export interface Reaction {
+  /** task, emit or pause. */
+  readonly action: string;
+  readonly task: TaskTemplate | null;
+  readonly emit: Emission | null;
+  /** For people. */
+  readonly reason: string;
+}
+
+/** All that reacts to a mission has seen its ledger so far, and waits for nothing. */
+export interface ReactionsSettled extends Envelope {
+  readonly event_type: 'reactions_settled';
+  readonly payload: ReactionsSettledPayload;
+}
+
+/** All that reacts to a mission has seen its ledger so far, and waits for nothing. */
+export interface ReactionsSettledPayload {
+  /** Sequence of the newest fact that was seen. */
+  readonly up_to: number;
+}
+
+/** How attempts that fail are tried again. The rule that names most counts. */
+export interface RetryRule {
+  /** A code of the failure catalogue; empty: any that is retried. */
+  readonly code: string;
+  /** Empty: any. */
+  readonly role: string;
+  /** In all; 0: as the task says; 1: never tried again. */
+  readonly max_attempts: number;
+  /** Delay before the second attempt, doubled from then on; 0: as the policy says. */
+  readonly initial_ms: number;
+  /** 0: as the policy says. */
+  readonly max_ms: number;
+}
 
 /** What a person said to one call of an attempt. */
 export interface ReviewAnswer {
@@ -747,6 +979,27 @@ export interface RoleModel {
   readonly model: string;
 }
 
+/** The role that a task goes to when all conditions hold. */
+export interface RoleRoute {
+  readonly when: readonly Condition[];
+  readonly role: string;
+}
+
+/** Nobody runs a role that tasks wait for. */
+export interface RoleUnavailable extends Envelope {
+  readonly event_type: 'role_unavailable';
+  readonly payload: RoleUnavailablePayload;
+}
+
+/** Nobody runs a role that tasks wait for. */
+export interface RoleUnavailablePayload {
+  readonly role: string;
+  /** The first of them. */
+  readonly tasks: readonly string[];
+  /** Epoch ms; 0: nobody ever did. */
+  readonly since: number;
+}
+
 /** A safety rule refused something. */
 export interface SafetyViolation extends Envelope {
   readonly event_type: 'safety_violation';
@@ -799,6 +1052,26 @@ export interface ServiceReadyPayload {
   readonly agent: string;
 }
 
+/** A subscription or an aggregator for every mission. */
+export interface StandingReaction {
+  readonly name: string;
+  readonly subscription: Subscription | null;
+  readonly aggregator: Aggregator | null;
+  readonly applied_by: string;
+  /** Epoch ms. */
+  readonly applied_at: number;
+}
+
+/** A role reacts to events. */
+export interface Subscription {
+  readonly name: string;
+  readonly role: string;
+  readonly on: EventPattern;
+  readonly reaction: Reaction;
+  /** Times that it reacts in one mission; 0: as often as it is met. */
+  readonly most: number;
+}
+
 /** A task is given to a role; the same bytes go to the ledger and to the task topic. */
 export interface TaskAssigned extends Envelope {
   readonly event_type: 'task_assigned';
@@ -836,6 +1109,10 @@ export interface TaskAssignedPayload {
   /** What people said to calls of the attempt. */
   readonly answers: readonly ReviewAnswer[];
   readonly mission: string;
+  /** Data for the agent, besides the results it needs. */
+  readonly context: string;
+  /** The id of the task that it undoes. */
+  readonly compensates: string;
 }
 
 /** An attempt failed; the task will be tried again. */
@@ -974,6 +1251,22 @@ export interface TaskReleasedPayload {
   readonly reason: string;
 }
 
+/** A reaction asks for a task. */
+export interface TaskRequested extends Envelope {
+  readonly event_type: 'task_requested';
+  readonly payload: TaskRequestedPayload;
+}
+
+/** A reaction asks for a task. */
+export interface TaskRequestedPayload {
+  readonly task: TaskSpec;
+  /** What reacts. */
+  readonly subscription: string;
+  /** The event_id that it reacts to. */
+  readonly trigger: string;
+  readonly reason: string;
+}
+
 /** A task as planned. */
 export interface TaskSpec {
   /** Unique within its mission. */
@@ -1003,6 +1296,16 @@ export interface TaskSpec {
   readonly compensation: Compensation | null;
   /** What one attempt may use up; null: as the mission says. */
   readonly budget: Amounts | null;
+  /** high, normal or low; empty: as the mission. */
+  readonly priority: string;
+  /** Data for the agent, besides what it needs: the event it reacts to, or what another role handed over. */
+  readonly context: string;
+  /** Reactions that led to it, one after another. */
+  readonly hops: number;
+  /** The event_id that it reacts to; empty: it was planned. */
+  readonly caused_by: string;
+  /** The id of the task that it undoes. */
+  readonly compensates: string;
 }
 
 /** An agent has claimed a task. */
@@ -1050,6 +1353,33 @@ export interface TaskState {
   readonly reserved: Amounts | null;
   /** Of the attempt. */
   readonly answers: readonly ReviewAnswer[];
+  /** The last step of the attempt of which a report was accepted. */
+  readonly reported: number;
+  /** What an earlier attempt has left to start from. */
+  readonly checkpoint: string;
+  /** Roles that have passed it on. */
+  readonly handoffs: number;
+  /** The dependency that the parked attempt waits for. */
+  readonly waiting_for: string;
+}
+
+/** A task to be made of an event. {{payload.x}} in a text is taken from the event. */
+export interface TaskTemplate {
+  /** Empty: the name of what reacts, and the sequence of the event. */
+  readonly id: string;
+  /** Where no route fits; empty: the role that subscribes. */
+  readonly role: string;
+  /** The first that fits counts. */
+  readonly routes: readonly RoleRoute[];
+  readonly description: string;
+  readonly script: Script | null;
+  /** 0: as the policy says. */
+  readonly timeout_ms: number;
+  /** 0: as the policy says. */
+  readonly max_attempts: number;
+  /** high, normal or low; empty: as the mission. */
+  readonly priority: string;
+  readonly model: string;
 }
 
 /** A timer came due. */
@@ -1060,7 +1390,7 @@ export interface TimerFired extends Envelope {
 
 /** A timer came due. */
 export interface TimerFiredPayload {
-  /** lease, timeout, retry, deadline or review. */
+  /** lease, timeout, retry, deadline, review or aggregation. */
   readonly timer: string;
   /** Empty for a deadline. */
   readonly task_id: string;
@@ -1069,6 +1399,7 @@ export interface TimerFiredPayload {
   /** Epoch ms. */
   readonly due_at: number;
   readonly review_id: string;
+  readonly aggregation: string;
 }
 
 /** A tool call that the model asks for. */
@@ -1183,6 +1514,7 @@ export type Event =
   | AgentHandoff
   | AgentHealth
   | AggregationCompleted
+  | AggregationStarted
   | AggregationTimedOut
   | CheckpointCreated
   | CompensationCompleted
@@ -1197,6 +1529,7 @@ export type Event =
   | DependencyRequired
   | DependencyResolved
   | ErrorRaised
+  | EventEmitted
   | InsightShared
   | JournalResumed
   | MissionAccepted
@@ -1207,9 +1540,12 @@ export type Event =
   | MissionStatus
   | ModelCallEnded
   | ModelCallStarted
+  | PauseRequested
   | PlanCreated
+  | ReactionsSettled
   | ReviewCompleted
   | ReviewRequested
+  | RoleUnavailable
   | SafetyViolation
   | ServiceReady
   | TaskAssigned
@@ -1219,6 +1555,7 @@ export type Event =
   | TaskFailed
   | TaskHeartbeat
   | TaskReleased
+  | TaskRequested
   | TaskStarted
   | TimerFired
   | ToolCallEnded
@@ -1237,6 +1574,7 @@ export interface Records {
   readonly AgentHandoff: AgentHandoff;
   readonly AgentHealth: AgentHealth;
   readonly AggregationCompleted: AggregationCompleted;
+  readonly AggregationStarted: AggregationStarted;
   readonly AggregationTimedOut: AggregationTimedOut;
   readonly CheckpointCreated: CheckpointCreated;
   readonly CompensationCompleted: CompensationCompleted;
@@ -1251,6 +1589,7 @@ export interface Records {
   readonly DependencyRequired: DependencyRequired;
   readonly DependencyResolved: DependencyResolved;
   readonly ErrorRaised: ErrorRaised;
+  readonly EventEmitted: EventEmitted;
   readonly InsightShared: InsightShared;
   readonly JournalResumed: JournalResumed;
   readonly MissionAccepted: MissionAccepted;
@@ -1264,11 +1603,15 @@ export interface Records {
   readonly MissionStatus: MissionStatus;
   readonly ModelCallEnded: ModelCallEnded;
   readonly ModelCallStarted: ModelCallStarted;
+  readonly PauseRequested: PauseRequested;
   readonly PlanCreated: PlanCreated;
+  readonly ReactionsSettled: ReactionsSettled;
   readonly ReviewCompleted: ReviewCompleted;
   readonly ReviewRequested: ReviewRequested;
+  readonly RoleUnavailable: RoleUnavailable;
   readonly SafetyViolation: SafetyViolation;
   readonly ServiceReady: ServiceReady;
+  readonly StandingReaction: StandingReaction;
   readonly TaskAssigned: TaskAssigned;
   readonly TaskAttemptFailed: TaskAttemptFailed;
   readonly TaskCancelled: TaskCancelled;
@@ -1276,6 +1619,7 @@ export interface Records {
   readonly TaskFailed: TaskFailed;
   readonly TaskHeartbeat: TaskHeartbeat;
   readonly TaskReleased: TaskReleased;
+  readonly TaskRequested: TaskRequested;
   readonly TaskStarted: TaskStarted;
   readonly TimerFired: TimerFired;
   readonly ToolCallEnded: ToolCallEnded;

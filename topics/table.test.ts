@@ -42,7 +42,7 @@ describe('topic table', () => {
   });
 
   it('gives each changelog one service, which writes and reads it', () => {
-    const services = ['orchestrator', ...roles.map((role) => `worker-${role}`)];
+    const services = ['orchestrator', 'correlator', ...roles.map((role) => `worker-${role}`)];
     for (const service of services) {
       const { writers, readers, cleanup } = row(names.state(service));
       assert.deepEqual([writers, readers, cleanup], [[service], [service], 'compact']);
@@ -59,7 +59,8 @@ describe('topic table', () => {
         sets.set(together, (sets.get(together) ?? new Map()).set(name, count));
       }
       for (const [set, counts] of sets) assert.equal(new Set(counts.values()).size, 1, set);
-      const mission = [names.missions, names.reports, names.coordination, names.state('orchestrator')];
+      const states = ['orchestrator', 'correlator'].map((service) => names.state(service));
+      const mission = [names.missions, names.reports, names.coordination, ...states];
       assert.deepEqual([...(sets.get('mission') ?? new Map()).keys()].sort(), mission.sort());
       const worker = [names.tasks('cert_agent'), names.state('worker-cert_agent')];
       assert.deepEqual([...(sets.get('worker-cert_agent') ?? new Map()).keys()].sort(), worker.sort());
@@ -139,7 +140,7 @@ describe('access', () => {
       of(principal).flatMap(({ resource, name, operations }) =>
         resource === 'topic' && operations.includes(operation) ? [name] : [],
       );
-    assert.deepEqual(topics('User:person', 'write'), [names.missions]);
+    assert.deepEqual(topics('User:person', 'write'), [names.missions, names.reactions]);
     assert.ok(!topics('User:worker-cert_agent', 'read').includes(names.tasks('env_agent')));
   });
 
@@ -150,7 +151,7 @@ describe('access', () => {
           resource === 'topic' && operations.includes(operation) ? [name] : [],
         )
         .sort();
-    const { missions, reports, coordination, steps, status, health, knowledge, dlq } = names;
+    const { missions, reports, coordination, steps, status, health, knowledge, reactions, dlq } = names;
     const retries = [names.retry('10s'), names.retry('1m')];
     const [tasks, worker] = [roles.map(names.tasks), 'worker-cert_agent'];
     const own = names.state('orchestrator');
@@ -167,16 +168,30 @@ describe('access', () => {
       may(worker, 'read'),
       [names.tasks('cert_agent'), names.state(worker), steps, knowledge].sort(),
     );
+    const correlator = names.state('correlator');
+    assert.deepEqual(
+      may('correlator', 'write'),
+      [missions, reports, health, dlq, correlator, ...retries].sort(),
+    );
+    assert.deepEqual(may('correlator', 'read'), [coordination, reactions, correlator].sort());
     assert.deepEqual(may('projector', 'write'), [health]);
     assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq].sort());
-    assert.deepEqual(may('person', 'write'), [missions]);
-    assert.deepEqual(may('person', 'read'), [missions, coordination, steps, status, health, dlq].sort());
+    assert.deepEqual(may('person', 'write'), [missions, reactions].sort());
+    assert.deepEqual(
+      may('person', 'read'),
+      [missions, coordination, steps, status, health, reactions, dlq].sort(),
+    );
     assert.deepEqual(may('retrier', 'read'), retries.sort());
     assert.deepEqual(
       [...new Set(acls.map(({ principal }) => principal))].sort(),
-      ['orchestrator', 'person', 'projector', 'retrier', ...roles.map((role) => `worker-${role}`)].map(
-        (service) => `User:${service}`,
-      ),
+      [
+        'correlator',
+        'orchestrator',
+        'person',
+        'projector',
+        'retrier',
+        ...roles.map((role) => `worker-${role}`),
+      ].map((service) => `User:${service}`),
     );
   });
 

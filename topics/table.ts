@@ -11,6 +11,8 @@ export interface TopicNames {
   readonly status: string;
   readonly health: string;
   readonly knowledge: string;
+  /** Subscriptions and aggregators that hold for every mission. */
+  readonly reactions: string;
   readonly dlq: string;
   tasks(role: string): string;
   /** The changelog of a service: `orchestrator`, or `worker-<role>`. */
@@ -28,6 +30,7 @@ export function topicNames(prefix: string): TopicNames {
     status: `${prefix}.squad.status`,
     health: `${prefix}.squad.health`,
     knowledge: `${prefix}.squad.knowledge`,
+    reactions: `${prefix}.reactions`,
     dlq: `${prefix}.dlq`,
     tasks: (role) => `${prefix}.squad.tasks.${role}`,
     state: (service) => `${prefix}.${service}.state`,
@@ -54,7 +57,13 @@ export const transactionalIdPrefix = (prefix: string, service: string) => `${pre
 export const missionsSubject = (prefix: string) => `${topicNames(prefix).missions}-value`;
 
 /** What services are called in `writers` and `readers`. `person` is anyone at a command line or a console. */
-export type ServiceName = 'orchestrator' | 'projector' | 'retrier' | 'person' | `worker-${string}`;
+export type ServiceName =
+  | 'orchestrator'
+  | 'correlator'
+  | 'projector'
+  | 'retrier'
+  | 'person'
+  | `worker-${string}`;
 
 export interface TopicSpec {
   readonly name: string;
@@ -107,6 +116,24 @@ const facts: readonly RecordName[] = [
   'ReviewRequested',
   'ReviewCompleted',
   'SafetyViolation',
+  'AgentHandoff',
+  'DependencyRequired',
+  'DependencyResolved',
+  'DecisionRecorded',
+  'CheckpointCreated',
+  'ContextSynced',
+  'EventEmitted',
+  'ErrorRaised',
+  'TaskRequested',
+  'PauseRequested',
+  'AggregationStarted',
+  'AggregationCompleted',
+  'AggregationTimedOut',
+  'ReactionsSettled',
+  'RoleUnavailable',
+  'CompensationStarted',
+  'CompensationCompleted',
+  'CompensationFailed',
   'MissionCompleted',
   'MissionFailed',
   'MissionCancelled',
@@ -119,6 +146,21 @@ const reports: readonly RecordName[] = [
   'TaskHeartbeat',
   'ReviewRequested',
   'SafetyViolation',
+  'AgentHandoff',
+  'DependencyRequired',
+  'DependencyResolved',
+  'DecisionRecorded',
+  'CheckpointCreated',
+  'ContextSynced',
+  'EventEmitted',
+  'ErrorRaised',
+  'TaskRequested',
+  'PauseRequested',
+  'AggregationStarted',
+  'AggregationCompleted',
+  'AggregationTimedOut',
+  'ReactionsSettled',
+  'RoleUnavailable',
 ];
 const steps: readonly RecordName[] = [
   'ModelCallStarted',
@@ -133,9 +175,9 @@ export function topicTable(options: TableOptions): TopicSpec[] {
   const { prefix, roles, partitions = 4, replication = 1, retryDelays = [] } = options;
   const names = topicNames(prefix);
   const workers = roles.map((role) => `worker-${role}` as const);
-  const services = ['orchestrator', ...workers, 'projector'] as const;
+  const services = ['orchestrator', 'correlator', ...workers, 'projector'] as const;
   // The projector keeps what it cannot fold in a table.
-  const processors = ['orchestrator', ...workers] as const;
+  const processors = ['orchestrator', 'correlator', ...workers] as const;
   const topic = (name: string, row: Row) => specOf(name, row, { partitions, replication });
 
   const table = [
@@ -146,7 +188,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       retentionMs: 365 * day,
       // The orchestrator passes on what came without a key, to the partition where the mission lives.
       // So do missions within missions: an assignment becomes the command that submits one.
-      writers: ['person', 'orchestrator'],
+      // A standing subscription begins a mission of its own.
+      writers: ['person', 'orchestrator', 'correlator'],
       // A person, to see whether an id was submitted before.
       readers: ['orchestrator', 'person'],
     }),
@@ -156,7 +199,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       together: 'mission',
       retentionMs: 7 * day,
       // The orchestrator sends its barriers through here before a timer fires, and the ends of missions within missions.
-      writers: [...workers, 'orchestrator'],
+      writers: [...workers, 'orchestrator', 'correlator'],
       readers: ['orchestrator'],
     }),
     topic(names.coordination, {
@@ -165,7 +208,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       together: 'mission',
       retentionMs: forever,
       writers: ['orchestrator'],
-      readers: ['projector', 'person'],
+      readers: ['correlator', 'projector', 'person'],
     }),
     topic(names.state('orchestrator'), {
       key: 'mission, and the kind of record',
@@ -174,6 +217,21 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       cleanup: 'compact',
       writers: ['orchestrator'],
       readers: ['orchestrator'],
+    }),
+    topic(names.state('correlator'), {
+      key: 'as the correlator does',
+      together: 'mission',
+      cleanup: 'compact',
+      writers: ['correlator'],
+      readers: ['correlator'],
+    }),
+    topic(names.reactions, {
+      key: 'name',
+      records: ['StandingReaction'],
+      partitions: 1,
+      cleanup: 'compact',
+      writers: ['person'],
+      readers: ['correlator', 'person'],
     }),
     ...roles.flatMap((role) => [
       topic(names.tasks(role), {

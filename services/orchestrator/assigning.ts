@@ -112,11 +112,14 @@ function give(
   const needs = needResults(state, position);
   const { lease_ms } = state.policy;
   const what = { task_id: id, role, wave, attempt, lease, description, script, needs, kind, mission };
+  const { context, compensates } = spec;
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];
   const answers = resumed ? task.answers : [];
-  turn.add(told('task_assigned', role, { ...what, ...how, ...model, budget, roles, answers }));
+  turn.add(
+    told('task_assigned', role, { ...what, ...how, ...model, budget, roles, answers, context, compensates }),
+  );
 }
 
 /** The model that the mission names for a role, or for all roles; empty: as the role says. */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Amounts, MissionOptions } from '#schemas/types.gen.ts';
 import { left } from './budget.ts';
-import { decide, type Input } from './decide.ts';
+import { decide } from './decide.ts';
 import type { FactDraft } from './facts.ts';
+import type { Input } from './input.ts';
 import {
   answer,
   attemptFailed,

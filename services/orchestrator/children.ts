@@ -3,8 +3,8 @@ import { missionCommand, noOptions } from '#schemas/mission-command.ts';
 import type { EventOf, MissionCommand } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { neutralise } from '#worker/safety/neutralise.ts';
-import type { ReportEvent } from './decide.ts';
 import { type FactEvent, orchestrator } from './facts.ts';
+import type { ReportEvent } from './input.ts';
 import type { MissionState } from './state.ts';
 import { subMission } from './sub-mission.ts';
 

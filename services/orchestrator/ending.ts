@@ -53,7 +53,8 @@ function fail(turn: Turn, code: FailureCode, message: string): void {
   const completed = positionsOf(state, 'completed').length;
   const duration_ms = now - state.created_at;
   const why = { code, message: cut(message, mostResult) };
-  turn.add(own('mission_failed', { ...why, failed_tasks, completed, duration_ms, usage: turn.state.spent }));
+  const about = { failed_tasks, completed, duration_ms, usage: turn.state.spent, compensated: [] };
+  turn.add(own('mission_failed', { ...why, ...about }));
 }
 
 /**

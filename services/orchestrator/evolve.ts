@@ -21,6 +21,12 @@ const messages = { each: 1024, together: 32 * 1024 };
  * Throws Failure `ledger_broken` for a fact that cannot follow on this state.
  */
 export function evolve(state: MissionState | null, fact: FactDraft, envelope: FactEnvelope): MissionState {
+  return { ...after(state, fact, envelope), sequence: (state?.sequence ?? 0) + 1 };
+}
+
+type Unnumbered = Omit<MissionState, 'sequence'>;
+
+function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelope): Unnumbered {
   const at = envelope.timestamp;
   if (fact.event_type === 'mission_accepted' || fact.event_type === 'mission_rejected') {
     if (state !== null) throw broken(fact, envelope, 'the mission is known already');
@@ -166,6 +172,24 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
       return answered(state, review_id, decision, comment, at);
     }
     case 'safety_violation':
+    case 'agent_handoff':
+    case 'dependency_required':
+    case 'dependency_resolved':
+    case 'decision_recorded':
+    case 'checkpoint_created':
+    case 'context_synced':
+    case 'event_emitted':
+    case 'error_raised':
+    case 'task_requested':
+    case 'pause_requested':
+    case 'aggregation_started':
+    case 'aggregation_completed':
+    case 'aggregation_timed_out':
+    case 'reactions_settled':
+    case 'role_unavailable':
+    case 'compensation_started':
+    case 'compensation_completed':
+    case 'compensation_failed':
       return { ...state, updated_at: at };
 
     case 'mission_completed':
@@ -183,11 +207,21 @@ export function evolve(state: MissionState | null, fact: FactDraft, envelope: Fa
 
 type FirstFact = Extract<FactDraft, { readonly event_type: 'mission_accepted' | 'mission_rejected' }>;
 
-function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnvelope): MissionState {
+function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnvelope): Unnumbered {
   const times = { created_at: timestamp, updated_at: timestamp, ended_at: 0, deadline_at: 0 };
   const { parent } = fact.payload;
   const books = { spent: noUsage, spent_ms: 0, reviews: [], replans: 0, grants: 0, cheaper: false };
-  const base = { mission_id: correlation_id, priority, plan: null, tasks: [], ...times, parent, ...books };
+  const coordination = { provided: [], shared: [], joins: [], undoing: '', suspensions: 0 };
+  const base = {
+    mission_id: correlation_id,
+    priority,
+    plan: null,
+    tasks: [],
+    ...times,
+    parent,
+    ...books,
+    ...coordination,
+  };
   if (fact.event_type === 'mission_rejected') {
     const nothing = { name: '', brief: '', traceparent: '', policy: defaultPolicy, roles: [], depth: 0 };
     return { ...base, ...nothing, status: 'rejected', ended_at: timestamp };
@@ -200,7 +234,7 @@ function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnv
   return given ? state : withPlan(state, planningPlan(brief, policy));
 }
 
-function withPlan(state: MissionState, plan: Plan): MissionState {
+function withPlan<T extends Unnumbered>(state: T, plan: Plan): T {
   // Tasks that were in the plan before keep what has become of them.
   const before = (id: string) => state.tasks[state.plan?.index.get(id) ?? -1];
   return { ...state, plan, tasks: plan.tasks.map(({ id }) => before(id) ?? newTask) };

@@ -18,6 +18,24 @@ export type FactType =
   | 'review_requested'
   | 'review_completed'
   | 'safety_violation'
+  | 'agent_handoff'
+  | 'dependency_required'
+  | 'dependency_resolved'
+  | 'decision_recorded'
+  | 'checkpoint_created'
+  | 'context_synced'
+  | 'event_emitted'
+  | 'error_raised'
+  | 'task_requested'
+  | 'pause_requested'
+  | 'aggregation_started'
+  | 'aggregation_completed'
+  | 'aggregation_timed_out'
+  | 'reactions_settled'
+  | 'role_unavailable'
+  | 'compensation_started'
+  | 'compensation_completed'
+  | 'compensation_failed'
   | 'mission_completed'
   | 'mission_failed'
   | 'mission_cancelled';
@@ -62,6 +80,24 @@ const factTypes: Readonly<Record<FactType, true>> = {
   review_requested: true,
   review_completed: true,
   safety_violation: true,
+  agent_handoff: true,
+  dependency_required: true,
+  dependency_resolved: true,
+  decision_recorded: true,
+  checkpoint_created: true,
+  context_synced: true,
+  event_emitted: true,
+  error_raised: true,
+  task_requested: true,
+  pause_requested: true,
+  aggregation_started: true,
+  aggregation_completed: true,
+  aggregation_timed_out: true,
+  reactions_settled: true,
+  role_unavailable: true,
+  compensation_started: true,
+  compensation_completed: true,
+  compensation_failed: true,
   mission_completed: true,
   mission_failed: true,
   mission_cancelled: true,
@@ -90,6 +126,13 @@ const audience = {
   timer_fired: orchestrator,
   review_requested: person,
   review_completed: orchestrator,
+  dependency_resolved: squad,
+  event_emitted: squad,
+  error_raised: person,
+  role_unavailable: person,
+  compensation_started: squad,
+  compensation_completed: squad,
+  compensation_failed: person,
 } as const satisfies Partial<Record<FactType, Audience>>;
 
 type OwnFact = keyof typeof audience;

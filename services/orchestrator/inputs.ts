@@ -1,5 +1,5 @@
-import type { Input, ReportInput, TimerKind } from './decide.ts';
 import type { FactEvent } from './facts.ts';
+import type { Input, ReportInput, TimerKind } from './input.ts';
 
 const timers: Readonly<Record<TimerKind, true>> = {
   lease: true,
@@ -7,6 +7,7 @@ const timers: Readonly<Record<TimerKind, true>> = {
   retry: true,
   deadline: true,
   review: true,
+  aggregation: true,
 };
 const isTimer = (timer: string): timer is TimerKind => Object.hasOwn(timers, timer);
 
@@ -27,6 +28,20 @@ export function inputBehind(fact: FactEvent): Input | null {
     case 'task_completed':
     case 'task_released':
     case 'safety_violation':
+    case 'agent_handoff':
+    case 'dependency_required':
+    case 'dependency_resolved':
+    case 'decision_recorded':
+    case 'checkpoint_created':
+    case 'context_synced':
+    case 'error_raised':
+    case 'task_requested':
+    case 'pause_requested':
+    case 'aggregation_started':
+    case 'aggregation_completed':
+    case 'aggregation_timed_out':
+    case 'reactions_settled':
+    case 'role_unavailable':
       return { kind: 'report', event: fact };
     case 'task_attempt_failed':
     case 'task_failed':
@@ -42,6 +57,11 @@ export function inputBehind(fact: FactEvent): Input | null {
       const { review_id, decision, arguments_hash, reviewer, comment } = fact.payload;
       return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
     }
+    case 'event_emitted':
+      return emissionBehind(fact);
+    case 'compensation_started':
+    case 'compensation_completed':
+    case 'compensation_failed':
     case 'plan_created':
     case 'wave_started':
     case 'wave_completed':
@@ -55,6 +75,13 @@ export function inputBehind(fact: FactEvent): Input | null {
       return unknown;
     }
   }
+}
+
+/** A person's, or one that was reported. */
+function emissionBehind(fact: Extract<FactEvent, { readonly event_type: 'event_emitted' }>): Input {
+  const { task_id, subscription, name, topic, severity, data } = fact.payload;
+  if (task_id !== '' || subscription !== '') return { kind: 'report', event: fact };
+  return { kind: 'emit', emission: { name, topic, severity, data }, by: fact.source_agent };
 }
 
 /** Whether a failed attempt is tried again is the orchestrator's decision; the report is the same. */

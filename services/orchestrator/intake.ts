@@ -3,8 +3,8 @@ import { asFailure, Failure } from '#chassis/failures.ts';
 import type { InputRecord } from '#chassis/processor.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
-import type { CancelInput, RefuseInput, ReviewInput, SubmitInput } from './decide.ts';
 import { orchestrator } from './facts.ts';
+import type { CancelInput, EmitInput, RefuseInput, ReviewInput, SubmitInput } from './input.ts';
 import { resolvePolicy } from './policy.ts';
 
 /** Ids become Kafka keys and names of folders. */
@@ -45,7 +45,7 @@ export function inputOf(
   { mission_id, command }: Command,
   traceparent: string,
   roles: ReadonlySet<string>,
-): SubmitInput | RefuseInput | CancelInput | ReviewInput {
+): SubmitInput | RefuseInput | CancelInput | EmitInput | ReviewInput {
   switch (command.event_type) {
     case 'mission_submitted':
       return submission(mission_id, command, traceparent, roles);
@@ -54,6 +54,12 @@ export function inputOf(
     case 'review_completed': {
       const { review_id, decision, arguments_hash, source_agent: reviewer, comment } = command;
       return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
+    }
+    case 'event_emitted': {
+      if (command.event === null) {
+        throw new Failure('invalid_payload', 'event: found nothing, expected the event to be emitted');
+      }
+      return { kind: 'emit', emission: command.event, by: command.source_agent };
     }
     default: {
       const unknown: never = command.event_type;

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import type { Codec } from '#schemas/codec.ts';
 import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
 import { usdOf } from '#schemas/usage.ts';
-import { type Decision, decide, type Input, type ReportEvent } from './decide.ts';
+import { decide } from './decide.ts';
 import type { FactDraft } from './facts.ts';
+import type { Decision, Input, ReportEvent } from './input.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import {
   answer,

@@ -4,7 +4,8 @@ import { newMissionTraceparent, traceOfMission } from '#chassis/mission-trace.ts
 import { startCollector } from '#chassis/span-collector.ts';
 import { writeTraceparent } from '#chassis/traceparent.ts';
 import { startTracing } from '#chassis/tracing.ts';
-import { decide, type Input } from './decide.ts';
+import { decide } from './decide.ts';
+import type { Input } from './input.ts';
 import { type Decided, traceDecision } from './mission-span.ts';
 import { start as at, completed, missionId, started, submit, task } from './scenario.ts';
 import type { MissionState } from './state.ts';

@@ -9,15 +9,9 @@ import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
 import { commandToChild, reportToParent } from './children.ts';
-import {
-  type Decision,
-  decide,
-  type IgnoreReason,
-  type Input,
-  type ReportEvent,
-  type TimerInput,
-} from './decide.ts';
+import { decide } from './decide.ts';
 import type { FactDraft, FactType } from './facts.ts';
+import type { Decision, IgnoreReason, Input, ReportEvent, TimerInput } from './input.ts';
 import { inputOf, readCommand } from './intake.ts';
 import { noTail, type SealedFact, seal, type Tail } from './ledger.ts';
 import { traceDecision } from './mission-span.ts';
@@ -130,6 +124,21 @@ export class Missions implements PartitionLogic {
       case 'TaskReleased':
       case 'ReviewRequested':
       case 'SafetyViolation':
+      case 'AgentHandoff':
+      case 'DependencyRequired':
+      case 'DependencyResolved':
+      case 'DecisionRecorded':
+      case 'CheckpointCreated':
+      case 'ContextSynced':
+      case 'EventEmitted':
+      case 'ErrorRaised':
+      case 'TaskRequested':
+      case 'PauseRequested':
+      case 'AggregationStarted':
+      case 'AggregationCompleted':
+      case 'AggregationTimedOut':
+      case 'ReactionsSettled':
+      case 'RoleUnavailable':
         return this.apply(value.correlation_id, { kind: 'report', event: value }, value.event_id, now, out);
       case 'TaskHeartbeat':
         return this.renew(value, now);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MissionOptions } from '#schemas/types.gen.ts';
-import type { Input } from './decide.ts';
+import type { Input } from './input.ts';
 import {
   answer,
   asked,

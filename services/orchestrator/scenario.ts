@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { MissionPolicy, PayloadOf, TaskSpec, Usage } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
-import {
-  type Decision,
-  decide,
-  type IgnoreReason,
-  type Input,
-  type ReportEvent,
-  type ReportType,
-  type ReviewInput,
-  type SubmitInput,
-  type TimerInput,
-} from './decide.ts';
+import { decide } from './decide.ts';
 import { evolve } from './evolve.ts';
 import { type DraftOf, type FactDraft, type FactType, own, told } from './facts.ts';
+import type {
+  Decision,
+  IgnoreReason,
+  Input,
+  ReportEvent,
+  ReportType,
+  ReviewInput,
+  SubmitInput,
+  TimerInput,
+} from './input.ts';
 import { defaultPolicy } from './policy.ts';
 import type { MissionState } from './state.ts';
 
@@ -129,7 +129,7 @@ export const violated = (id: string, which: Which = {}) =>
 export function timer(kind: TimerInput['timer'], due_at: number, id = '', which: Which = {}): TimerInput {
   const none = id === '' ? 0 : 1;
   const { attempt = none, lease = none } = which;
-  return { kind: 'timer', timer: kind, task_id: id, attempt, lease, due_at, review_id: '' };
+  return { kind: 'timer', timer: kind, task_id: id, attempt, lease, due_at, review_id: '', aggregation: '' };
 }
 
 /** The fact that an accepted report becomes, with what the orchestrator changes in its payload. */
@@ -178,6 +178,8 @@ export function assigned(
     roles: [],
     answers: [],
     mission: '',
+    context: '',
+    compensates: '',
     ...change,
   });
 }
@@ -192,8 +194,10 @@ export function cancelled(id: string, reason: string, which: Which = {}): DraftO
   return told('task_cancelled', `${id}_role`, what);
 }
 
-export const fired = ({ timer, task_id, attempt, lease, due_at, review_id }: TimerInput) =>
-  own('timer_fired', { timer, task_id, attempt, lease, due_at, review_id });
+export const fired = (of: TimerInput) => {
+  const { kind: _, ...payload } = of;
+  return own('timer_fired', payload);
+};
 
 export const envelope = (timestamp = start) =>
   ({ correlation_id: missionId, priority: 'normal', timestamp }) as const;

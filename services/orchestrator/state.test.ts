@@ -7,10 +7,10 @@ import { attemptFailed, completed, given, history, start, started, submit, task 
 import { fromRecords, type MissionState, toRecords } from './state.ts';
 
 const codec = createCodec(numberedIds());
-const tail = { sequence: 7, hash: 'ab' };
 
 /** What a changelog gives back: through the bytes. */
 function restore(state: MissionState): MissionState {
+  const tail = { sequence: state.sequence, hash: 'ab' };
   const { mission, plan } = toRecords(state, tail);
   const written = codec.decode(codec.encodeRecord('MissionState', mission));
   const planned = plan && codec.decode(codec.encodeRecord('MissionPlan', plan));
@@ -25,7 +25,7 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe('a state in the changelog', () => {
   it('is refused without its plan', () => {
-    const { mission, plan } = toRecords(history(submit([task('a')])).state, tail);
+    const { mission, plan } = toRecords(history(submit([task('a')])).state, { sequence: 4, hash: 'ab' });
     assert.throws(() => fromRecords(mission, null), { code: 'internal_error', message: /a plan of 0 tasks/ });
     assert.throws(() => fromRecords({ ...mission, status: 'odd' }, plan), {
       message: /found "odd", expected/,
@@ -56,7 +56,7 @@ describe('a state in the changelog', () => {
   it('of an ended mission is small and still knows that it ended', () => {
     const mission = submit([task('a')]);
     const { state } = history(mission, completed('a'));
-    assert.deepEqual(toRecords(state, tail).plan, null);
+    assert.deepEqual(toRecords(state, { sequence: state.sequence, hash: 'ab' }).plan, null);
     const restored = restore(state);
     assert.deepEqual([restored.status, restored.brief, restored.tasks.length], ['completed', '', 0]);
     given(restored).when(mission).ignored('MissionAlreadyKnown');

@@ -56,6 +56,18 @@ export interface MissionState {
   readonly grants: number;
   /** Money has run short: tasks go to the cheaper models of their roles. */
   readonly cheaper: boolean;
+  /** Facts so far. */
+  readonly sequence: number;
+  /** Dependencies that tasks have provided. */
+  readonly provided: readonly records.NamedText[];
+  /** What every task that is assigned is told. */
+  readonly shared: readonly records.NamedText[];
+  /** Aggregators that have begun and not ended. */
+  readonly joins: readonly records.OpenJoin[];
+  /** Why what was done is being undone: what the mission will fail with; empty: it is not. */
+  readonly undoing: string;
+  /** How often it was suspended and went on. */
+  readonly suspensions: number;
 }
 
 const taskStatuses: Readonly<Record<TaskStatus, true>> = {
@@ -114,6 +126,10 @@ export const newTask: TaskState = {
   timeout_left: 0,
   reserved: null,
   answers: [],
+  reported: 0,
+  checkpoint: '',
+  handoffs: 0,
+  waiting_for: '',
 };
 
 /**
@@ -136,7 +152,7 @@ export function fromRecords(
   mission: records.MissionState,
   plan: records.MissionPlan | null,
 ): { readonly state: MissionState; readonly tail: Tail } {
-  const { sequence, head_hash, waves: _, ...rest } = mission;
+  const { head_hash, waves: _, ...rest } = mission;
   const status = oneOf(statuses, mission.status, `mission ${mission.mission_id}`);
   const tasks = mission.tasks.map((task, position) => ({
     ...task,
@@ -148,7 +164,7 @@ export function fromRecords(
     const found = `found a plan of ${planned} tasks and ${tasks.length} states of tasks`;
     throw new Failure('internal_error', `changelog of mission ${mission.mission_id}: ${found}`);
   }
-  return { state, tail: { sequence, hash: head_hash } };
+  return { state, tail: { sequence: mission.sequence, hash: head_hash } };
 }
 
 function oneOf<T extends string>(known: Readonly<Record<T, true>>, found: string, where: string): T {

@@ -1,4 +1,6 @@
-import { type IgnoreReason, type TimerInput, type TimerKind, whyStale } from './decide.ts';
+import { type FactDraft, own } from './facts.ts';
+import type { IgnoreReason, TimerInput, TimerKind } from './input.ts';
+import { whyStale } from './stale.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
 
 /** The position of what belongs to no task: the deadline. */
@@ -19,11 +21,12 @@ export function nextDue(state: MissionState): number | null {
  */
 export function dueTimers(state: MissionState, now: number): TimerInput[] {
   const due: TimerInput[] = [];
-  eachTimer(state, (timer, due_at, position, review_id) => {
+  eachTimer(state, (timer, due_at, position, of = {}) => {
     if (due_at > now) return;
     const task_id = state.plan?.tasks[position]?.id ?? '';
     const { attempt, lease } = state.tasks[position] ?? { attempt: 0, lease: 0 };
-    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at, review_id });
+    const { review_id = '', aggregation = '' } = of;
+    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at, review_id, aggregation });
   });
   // They are visited in the order of the plan, and the sort is stable.
   return due.sort((a, b) => a.due_at - b.due_at);
@@ -31,9 +34,12 @@ export function dueTimers(state: MissionState, now: number): TimerInput[] {
 
 /** A deterministic event_id for a timer that fires: the `causation_id` of the facts that follow from it. */
 export function timerId(mission_id: string, of: TimerInput): string {
-  const { timer, task_id, attempt, lease, due_at, review_id } = of;
-  const which = timer === 'review' ? [review_id] : [task_id, attempt, lease];
-  return [mission_id, 'timer', timer, ...which, due_at].join(':');
+  return [mission_id, 'timer', of.timer, ...whichOf(of), of.due_at].join(':');
+}
+
+function whichOf({ timer, task_id, attempt, lease, review_id, aggregation }: TimerInput) {
+  if (timer === 'review') return [review_id];
+  return timer === 'aggregation' ? [aggregation] : [task_id, attempt, lease];
 }
 
 /**
@@ -59,17 +65,26 @@ export function renewLease(
   return { ...state, tasks: state.tasks.with(position, { ...task, lease_until: until }) };
 }
 
+interface Of {
+  readonly review_id?: string;
+  readonly aggregation?: string;
+}
+
 function eachTimer(
   state: MissionState,
-  visit: (timer: TimerKind, due_at: number, position: number, review_id: string) => void,
+  visit: (timer: TimerKind, due_at: number, position: number, of?: Of) => void,
 ): void {
   if (missionHasEnded(state)) return;
-  visit('deadline', state.deadline_at, ofMission, '');
+  visit('deadline', state.deadline_at, ofMission);
   for (const { review_id, task_id, expires_at } of state.reviews) {
-    if (expires_at > 0) visit('review', expires_at, state.plan?.index.get(task_id) ?? ofMission, review_id);
+    if (expires_at > 0)
+      visit('review', expires_at, state.plan?.index.get(task_id) ?? ofMission, { review_id });
+  }
+  for (const { aggregation, due_at } of state.joins) {
+    if (due_at > 0) visit('aggregation', due_at, ofMission, { aggregation });
   }
   state.tasks.forEach((task, position) => {
-    eachTimerOf(task, (timer, due_at) => visit(timer, due_at, position, ''));
+    eachTimerOf(task, (timer, due_at) => visit(timer, due_at, position));
   });
 }
 
@@ -79,4 +94,16 @@ function eachTimerOf(task: TaskState, visit: (timer: TimerKind, due_at: number) 
   if (task.status === 'running' && task.lease_until > 0) visit('lease', task.lease_until);
   if (inFlight(task) && task.timeout_at > 0) visit('timeout', task.timeout_at);
   if (task.status === 'waiting') visit('retry', task.retry_at);
+}
+
+export function fired({
+  timer,
+  task_id,
+  attempt,
+  lease,
+  due_at,
+  review_id,
+  aggregation,
+}: TimerInput): FactDraft {
+  return own('timer_fired', { timer, task_id, attempt, lease, due_at, review_id, aggregation });
 }

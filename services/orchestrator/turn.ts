@@ -1,6 +1,6 @@
-import type { Decision } from './decide.ts';
 import { evolve } from './evolve.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
+import type { Decision } from './input.ts';
 import type { WrittenPlan } from './made-plans.ts';
 import type { MissionState } from './state.ts';
 

@@ -1,9 +1,10 @@
 import { asFailure } from '#chassis/failures.ts';
 import { type Codec, hashChain, headerLength } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
-import { type Decision, decide, type Input } from './decide.ts';
+import { decide } from './decide.ts';
 import { difference } from './difference.ts';
 import { type FactDraft, type FactEvent, isFact } from './facts.ts';
+import type { Decision, Input } from './input.ts';
 import { inputBehind } from './inputs.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import { type MissionState, missionHasEnded } from './state.ts';

@@ -160,7 +160,7 @@ describe('on every wide journey', () => {
         for (const fact of decision.facts) state = evolve(state, fact, envelope(now));
         assert.deepEqual(withoutLeases(state), withoutLeases(decision.state));
         if (before === null || missionHasEnded(before)) continue;
-        const { mission, plan } = toRecords(before, { sequence: 1, hash: 'aa' });
+        const { mission, plan } = toRecords(before, { sequence: before.sequence, hash: 'aa' });
         const written = codec.decode(codec.encodeRecord('MissionState', mission));
         const planned = plan && codec.decode(codec.encodeRecord('MissionPlan', plan));
         assert.ok(written.name === 'MissionState' && (planned === null || planned.name === 'MissionPlan'));

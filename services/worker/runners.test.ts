@@ -91,6 +91,8 @@ function claim(script: Script | null, changes: Partial<Claim['assignment']['payl
     roles: [],
     answers: [],
     mission: '',
+    context: '',
+    compensates: '',
     ...changes,
   };
   return {

@@ -1,0 +1,92 @@
+import { Failure, isRetried } from '#chassis/failures.ts';
+import type { PayloadOf } from '#schemas/types.gen.ts';
+import { resume } from './assigning.ts';
+import { finishOrRelease, taskEnded } from './consequences.ts';
+import { type Decision, type IgnoreReason, ignore, type TaskReport } from './input.ts';
+import { retryDelay } from './policy.ts';
+import { said } from './saying.ts';
+import { whyStale } from './stale.ts';
+import type { TaskState } from './state.ts';
+import type { Turn } from './turn.ts';
+
+/** What agents report of their tasks. */
+
+export function report(turn: Turn, event: TaskReport): Decision {
+  const { state } = turn;
+  const position = state.plan?.index.get(event.payload.task_id) ?? -1;
+  const task = state.tasks[position];
+  if (task === undefined) return ignore('TaskUnknown');
+  const reason =
+    whyStale(task, event.payload) ?? (event.event_type === 'task_started' ? whyStarted(task) : null);
+  if (reason !== null) return ignore(reason);
+
+  const { source_agent, target_agent } = event;
+  switch (event.event_type) {
+    case 'task_started':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      break;
+    case 'task_completed':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      taskEnded(turn, position, event.payload.result);
+      break;
+    case 'task_attempt_failed':
+      attemptFailed(turn, position, { source_agent, target_agent }, event.payload);
+      break;
+    case 'task_released':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      resume(turn, position);
+      break;
+    case 'review_requested':
+      if (task.status !== 'running') return ignore('NotRunning');
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      // The parked task gave its place in flight back.
+      finishOrRelease(turn);
+      break;
+    case 'safety_violation':
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      attemptFailed(turn, position, { source_agent, target_agent }, violation(event.payload));
+      break;
+    case 'agent_handoff':
+    case 'dependency_required':
+    case 'dependency_resolved':
+    case 'decision_recorded':
+    case 'checkpoint_created':
+    case 'context_synced':
+      return said(turn, position, event);
+    default: {
+      const unknown: never = event;
+      throw new Failure('internal_error', `not a report: ${JSON.stringify(unknown)}`);
+    }
+  }
+  return turn.decision();
+}
+
+const violation = (payload: PayloadOf<'safety_violation'>): PayloadOf<'task_failed'> => ({
+  ...payload,
+  code: 'safety_violation',
+  message: `${payload.rule} (${payload.where}): ${payload.reason}`,
+});
+
+const whyStarted = (task: TaskState): IgnoreReason | null =>
+  task.status === 'running' ? 'AlreadyStarted' : null;
+
+/** An attempt ended in failure: it is tried again later, or the task has failed for good. */
+export function attemptFailed(
+  turn: Turn,
+  position: number,
+  between: { readonly source_agent: string; readonly target_agent: string },
+  report: PayloadOf<'task_failed'>,
+): void {
+  const { state, now } = turn;
+  const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
+  const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
+  if (isRetried(code) && attempt < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
+    const retry_at = now + retryDelay(state.policy, attempt);
+    turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
+    // The task gave its place in flight back.
+    finishOrRelease(turn);
+  } else {
+    turn.add({ event_type: 'task_failed', ...between, payload: failure });
+    taskEnded(turn, position, '');
+  }
+}
