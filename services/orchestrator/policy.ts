@@ -38,7 +38,7 @@ export const bounds = {
   max_attempts: { least: 1, most: 20, unit: 'attempts' },
 } as const satisfies Record<keyof MissionLimits, Bounds>;
 
-const onFailure = ['fail_fast', 'continue', 'replan'];
+const onFailure = ['fail_fast', 'continue', 'replan', 'compensate', 'suspend'];
 
 /** `found` if it is within `bounds`, `fallback` if it is 0; else the reason why it is neither. */
 export function limit(found: number, fallback: number, { least, most, unit }: Bounds): number | string {

@@ -13,7 +13,9 @@ export type Consequence =
  * - `tool_call`: approved (make the call) or rejected (tell the model no),
  * - `reconcile`, for a call that may have happened: approved (make it again), happened (count it as done) or rejected,
  * - `plan`: approved or rejected,
- * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected.
+ * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected,
+ * - `compensation`, for one that failed: approved (try it again), happened (it was done by hand) or rejected (stop),
+ * - `suspend`, for tasks that failed: approved (try them again, and go on) or rejected (the mission fails).
  * `expired` is what the timer decides.
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
@@ -21,6 +23,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['approved', 'happened', 'rejected'],
   plan: ['approved', 'rejected'],
   budget: ['approved', 'cheaper', 'rejected'],
+  compensation: ['approved', 'happened', 'rejected'],
+  suspend: ['approved', 'rejected'],
 };
 
 /** Whether this kind of review takes the decision from a person. */
