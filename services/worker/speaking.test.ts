@@ -249,12 +249,24 @@ describe('what an agent says', () => {
         reasons: ['the token is sk-ant-api03-abcdefghijklmnopqrstuvwx'],
       }),
     ]);
+    // Escapes of JSON can spell any letter.
+    const spelt = {
+      ...emit('x'),
+      arguments: '{"name":"x","data":{"token":"\\u0073k-ant-api03-abcdefghijklmnopqrstuvwx"}}',
+    };
+    await stage.run([spelt], { attempt: 2 });
     const known = await new Stage().run([call('share_context', { scope: 'x', content: `login ${secret}` })]);
     assert.equal(known?.event_type, 'safety_violation');
     const [first] = stage.said();
     assert.ok(first?.event_type === 'decision_recorded');
     assert.doesNotMatch(JSON.stringify(first), /abcdefghijkl/);
-    const raw = stage.published.map(({ record }) => (record.value as Buffer).toString('latin1')).join();
+    const escaped = stage.said().find(({ event_type }) => event_type === 'event_emitted');
+    assert.ok(escaped?.event_type === 'event_emitted');
+    assert.equal(escaped.payload.data, '{"token":"[secret]"}');
+    const raw = stage.published
+      .filter(({ topic }) => topic === 'reports')
+      .map(({ record }) => (record.value as Buffer).toString('latin1'))
+      .join();
     assert.doesNotMatch(raw, /abcdefghijkl|hunter2/);
   });
 
