@@ -6,6 +6,8 @@ import {
   type TaskState,
   type TaskStatus,
 } from '#orchestrator/state.ts';
+import { ofThePlan, shownStatus } from '#orchestrator/undoing.ts';
+import type { TaskSpec } from '#schemas/types.gen.ts';
 import { duration, oneLine } from './format.ts';
 import type { Colors } from './output.ts';
 import { cut } from './table.ts';
@@ -71,7 +73,7 @@ interface ShownTask {
 }
 
 interface Wave {
-  readonly number: number;
+  readonly name: string;
   readonly tasks: readonly ShownTask[];
   readonly ended: number;
   readonly bad: number;
@@ -81,7 +83,12 @@ interface Wave {
 
 function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
   if (plan === null) return [];
-  return plan.waves.flatMap((positions, number) => {
+  const waves = plan.waves.map((_, number) => (number === 0 ? '' : `wave ${number}`)).slice(1);
+  const groups = new Map<string, number[]>(
+    ['planning', ...waves, 'reactions', 'undoing'].map((name) => [name, []]),
+  );
+  plan.tasks.forEach((spec, position) => groups.get(groupOf(spec))?.push(position));
+  return [...groups].flatMap(([name, positions]) => {
     const shown = positions.flatMap((position) => {
       const spec = plan.tasks[position];
       const task = tasks[position];
@@ -96,7 +103,7 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
     const bad = is('failed', 'cancelled');
     return [
       {
-        number,
+        name,
         tasks: shown,
         ended: is('completed', 'failed', 'cancelled'),
         bad,
@@ -104,6 +111,13 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
       },
     ];
   });
+}
+
+/** What belongs to no wave is told apart by why it is there. */
+function groupOf({ wave, compensates, caused_by }: TaskSpec): string {
+  if (compensates !== '') return 'undoing';
+  if (wave > 0) return `wave ${wave}`;
+  return caused_by === '' ? 'planning' : 'reactions';
 }
 
 function shortened(
@@ -132,16 +146,16 @@ const noteworthy: ReadonlySet<TaskStatus> = new Set([
 
 function headLine(state: MissionState, now: number, colors: Colors, turn: string): string {
   const name = oneLine(state.name || state.brief, 60) || 'mission';
-  const done = state.tasks.filter(({ status }) => status === 'completed').length;
+  const planned = ofThePlan(state);
+  const done = planned.filter(({ status }) => status === 'completed').length;
   const took = duration((state.ended_at || now) - state.created_at);
   const glyph = missionGlyph(state.status, colors, turn);
-  const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
-  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : state.status;
+  const tasks = planned.length > 0 ? `${done}/${planned.length} tasks  ` : '';
+  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : shownStatus(state);
   return `${glyph} ${colors.bold(name)}  ${status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
-function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
-  const name = number === 0 ? 'planning' : `wave ${number}`;
+function waveLine({ name, tasks, ended, bad }: Wave, colors: Colors): string {
   const count = `${ended}/${tasks.length}`;
   const done = ended === tasks.length;
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;

@@ -1,5 +1,5 @@
-import { release } from './assigning.ts';
 import { doneByHand, endUndone } from './compensating.ts';
+import { finishOrRelease } from './consequences.ts';
 import { stop } from './ending.ts';
 import { own } from './facts.ts';
 import { type Decision, ignore, type ReviewInput, type TimerInput } from './input.ts';
@@ -46,7 +46,7 @@ export function unanswered(turn: Turn, timer: TimerInput): Decision {
 function undoingAnswered(turn: Turn, task_id: string, decision: string, why: string): void {
   if (decision === 'happened') doneByHand(turn, task_id);
   else if (decision === 'rejected') endUndone(turn, why);
-  else release(turn);
+  else finishOrRelease(turn);
 }
 
 function follow(turn: Turn, consequence: Consequence, why: string): void {
@@ -54,7 +54,7 @@ function follow(turn: Turn, consequence: Consequence, why: string): void {
     // A parked attempt goes on as soon as there is a place in flight.
     case 'resume':
     case 'release':
-      release(turn);
+      finishOrRelease(turn);
       break;
     case 'stop':
       stop(turn, consequence.code, `${consequence.message} (${why})`);

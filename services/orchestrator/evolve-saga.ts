@@ -57,7 +57,8 @@ export function redriven(
   return { ...state, tasks, suspensions: state.suspensions + 1 };
 }
 
-const again = ({ attempt }: TaskState) => ({ status: 'pending', tried: attempt, ended_at: 0 }) as const;
+const again = ({ attempt, handoffs }: TaskState) =>
+  ({ status: 'pending', tried: attempt - handoffs, ended_at: 0 }) as const;
 
 function changed(
   state: MissionState,

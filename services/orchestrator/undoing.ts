@@ -2,7 +2,7 @@ import { taskSpec } from '#schemas/task-spec.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { isTolerated } from './ending.ts';
 import { idsOf } from './positions.ts';
-import { inFlight, type MissionState, missionHasEnded, taskHasEnded } from './state.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 
 /** What a mission that undoes its work, or is suspended, has done and has yet to do: read off its state. */
 
@@ -136,9 +136,13 @@ export function isAboutUndoing(
   return kind === 'compensation' && undoes && tasks[position]?.status === 'failed';
 }
 
-/** Attempts that count against the most that there may be: those since a person had it tried again. */
-export const countedAttempts = ({ attempt, tried }: { readonly attempt: number; readonly tried: number }) =>
-  attempt - tried;
+/**
+ * Attempts that count against the most that there may be: those since a person had it tried again, and what was handed
+ * over has not failed.
+ */
+export const countedAttempts = (
+  task: Pick<TaskState, 'attempt' | 'tried' | 'handoffs'> | undefined,
+): number => (task === undefined ? 0 : task.attempt - task.tried - task.handoffs);
 
 /** Tasks of the plan itself, without those that undo them. */
 export function ofThePlan({ plan, tasks }: Pick<MissionState, 'plan' | 'tasks'>) {
@@ -153,4 +157,14 @@ export function unfinishedIds(state: MissionState): string[] {
     return could && taskHasEnded(task) && task.status !== 'completed' ? [position] : [];
   });
   return idsOf(state, begun);
+}
+
+/** What undoes a task is told what the compensation of that task says. */
+export function toldTo(
+  { plan }: Pick<MissionState, 'plan'>,
+  spec: TaskSpec,
+): Pick<TaskSpec, 'description' | 'script'> {
+  if (spec.compensates === '') return spec;
+  const undone = plan?.tasks[plan.index.get(spec.compensates) ?? -1];
+  return undone?.compensation ?? spec;
 }
