@@ -126,7 +126,10 @@ export function commands(wrap: Wrap): Command {
     async (io, id, options) => (await import('./commands/answer.ts')).approve(io, id, options),
   )
     .option('--comment <text>', 'told to the agent')
-    .option('--happened', 'of kind reconcile: the call was made; the comment is its output')
+    .option(
+      '--happened',
+      'of kind reconcile: the call was made, the comment is its output; of kind compensation: it was undone by hand',
+    )
     .option('--cheaper', 'of kind budget: go on with the cheaper models')
     .addHelpText('after', answerCodes);
   add('reject <review>', 'say no to what waits', async (io, id, options) =>
