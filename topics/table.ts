@@ -131,6 +131,7 @@ const facts: readonly RecordName[] = [
   'AggregationTimedOut',
   'ReactionsSettled',
   'RoleUnavailable',
+  'UndoingStarted',
   'CompensationStarted',
   'CompensationCompleted',
   'CompensationFailed',

@@ -8,7 +8,7 @@ import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts
 import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
-import { commandToChild, reportToParent } from './children.ts';
+import { commandsOfUndoing, commandToChild, reportToParent } from './children.ts';
 import { decide } from './decide.ts';
 import type { FactDraft, FactType } from './facts.ts';
 import type { Decision, IgnoreReason, Input, ReportEvent, TimerInput } from './input.ts';
@@ -202,6 +202,9 @@ export class Missions implements PartitionLogic {
     for (const { event, bytes } of events) {
       out.send(topics.coordination, { key: state.mission_id, value: bytes, partition, ...headers });
       this.report(reportToParent(state, event), headers, out);
+      if (event.event_type === 'undoing_started') {
+        for (const command of commandsOfUndoing(state, event)) this.command(command, headers, out);
+      }
       if (event.event_type !== 'task_assigned' && event.event_type !== 'task_cancelled') continue;
       const { role, task_id, attempt, kind } = event.payload;
       // A task that was cancelled before its first assignment is known to no worker.
