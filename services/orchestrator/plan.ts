@@ -2,6 +2,7 @@ import { Failure } from '#chassis/failures.ts';
 import type { MissionPolicy, Script, TaskSpec } from '#schemas/types.gen.ts';
 import { orchestrator } from './facts.ts';
 import { type Bounds, bounds, limit } from './policy.ts';
+import { isPriority } from './priority.ts';
 import { subMission } from './sub-mission.ts';
 
 /** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
@@ -166,6 +167,10 @@ function checkNames(task: TaskSpec, position: number, roles: readonly string[]):
   if (roles.length > 0 && task.role !== orchestrator && !roles.includes(task.role)) {
     const expected = `expected one of ${roles.join(', ')}`;
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+  if (task.priority !== '' && !isPriority(task.priority)) {
+    const expected = 'expected high, normal, low or nothing';
+    throw invalid(`tasks[${position}].priority of ${task.id}`, `found ${show(task.priority)}, ${expected}`);
   }
 }
 
