@@ -117,6 +117,8 @@ const task = z.strictObject({
     })
     .optional(),
   budget: z.strictObject(amounts).optional(),
+  /** Default: as the mission. */
+  priority: z.enum(['high', 'normal', 'low']).optional(),
 });
 /** What a mission within a mission may say. */
 const subMission: z.ZodType<SubMissionFile> = z.strictObject({

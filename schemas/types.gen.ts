@@ -48,6 +48,18 @@ export interface AgentHealthPayload {
   /** Epoch ms. */
   readonly started_at: number;
   readonly code_version: string;
+  readonly pools: readonly AgentPool[];
+  /** How it ended. */
+  readonly reason: string;
+}
+
+/** What an agent does for one role. */
+export interface AgentPool {
+  readonly role: string;
+  /** Tasks it holds. */
+  readonly running: number;
+  /** Tasks it may hold. */
+  readonly capacity: number;
 }
 
 /** All answers that an aggregation waits for are there. */
