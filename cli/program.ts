@@ -92,6 +92,18 @@ export function commands(wrap: Wrap): Command {
     (await import('./commands/submit.ts')).cancel(io, id, options),
   ).option('--reason <text>', 'why');
   add(
+    'emit <mission> <name>',
+    'put an event onto the ledger of a mission that runs; what subscribes to it reacts',
+    async (io, id, name, options) => (await import('./commands/emit.ts')).emit(io, id, name, options),
+  )
+    .option('--data <json>', 'what filters and templates find under data')
+    .option('--topic <name>', 'a dotted name that filters can match')
+    .addOption(
+      new Option('--severity <severity>', 'how bad it is (default info)').choices([
+        ...['info', 'warning', 'error', 'critical'],
+      ]),
+    );
+  add(
     'watch [id]',
     'a line per fact as it comes: of one mission to its end, or of all',
     async (io, id, options) => (await import('./commands/watch.ts')).watch(io, id, options),
@@ -176,6 +188,26 @@ export function commands(wrap: Wrap): Command {
   )
     .option('--apply', 'allow it; exits 1 when the brokers have no authorizer')
     .option('--principal-prefix <text>', 'what principals begin with, before the consumer group', 'User:');
+  const aggregators = group('aggregators', 'aggregators and subscriptions that stand for every mission');
+  command(
+    aggregators,
+    'list',
+    'what stands for every mission',
+    async (io) => (await import('./commands/aggregators.ts')).list(io),
+    true,
+  );
+  command(aggregators, 'apply <file>', 'make what a file says hold for every mission', async (io, file) =>
+    (await import('./commands/aggregators.ts')).apply(io, file),
+  );
+  command(aggregators, 'remove <name>', 'take one away', async (io, name) =>
+    (await import('./commands/aggregators.ts')).remove(io, name),
+  );
+  command(
+    aggregators,
+    'status <mission>',
+    'how far those of a mission are, and who is missing',
+    async (io, id) => (await import('./commands/join-status.ts')).status(io, id),
+  );
   const schemas = group('schemas', 'the schemas in the registry');
   command(
     schemas,

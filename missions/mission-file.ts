@@ -1,6 +1,7 @@
 /** What a mission file may say. */
 import { z } from 'zod';
 import { call, count, duration, id, model } from './file-parts.ts';
+import { definitions, ofMissions } from './reactions-shape.ts';
 
 export type { CallFile } from './file-parts.ts';
 
@@ -96,6 +97,8 @@ export const missionFile = z
         at_limit: z.enum(['stop', 'ask', 'cheaper']).default('stop'),
       })
       .optional(),
+    ...definitions,
+    ...ofMissions,
     waves: z.array(z.array(task).min(1)).min(1).optional(),
     tasks: z.array(task).min(1).optional(),
   })

@@ -72,6 +72,7 @@ export const catalogue = {
   task_failed: kind('mission', false, 'A task failed for good and the mission fails fast.'),
   budget_exhausted: kind('mission', false, 'The budget of the mission does not reach for its next task.'),
   plan_rejected: kind('mission', false, 'A person rejected the plan.'),
+  reaction_limit: kind('mission', false, 'The mission has led to as many reactions as one may.'),
   too_deep: kind('mission', false, 'Missions within missions go deeper than is allowed.'),
 
   // A review

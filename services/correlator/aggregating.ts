@@ -80,4 +80,3 @@ export function reactToEnd(turn: Turn, aggregators: readonly Known[], ledger: st
   const view = viewOf(fact, ledger, eventsOf(state.joins.get(name)));
   react(turn, view, { name, role: '', reaction, standing: !known.own });
 }
-

@@ -58,10 +58,7 @@ export class Correlations implements PartitionLogic {
     this.restoring.clear();
   }
 
-  private decode<N extends 'CorrelationState' | 'MissionReactions'>(
-    name: N,
-    bytes: Buffer,
-  ): Records[N] {
+  private decode<N extends 'CorrelationState' | 'MissionReactions'>(name: N, bytes: Buffer): Records[N] {
     const decoded = this.settings.codec.decode(bytes);
     if (decoded.name !== name)
       throw new Failure('internal_error', `changelog: found ${decoded.name}, expected ${name}`);
@@ -163,6 +160,7 @@ export class Correlations implements PartitionLogic {
 
 function factOf({ decoded, topic }: InputRecord): FactEvent {
   const { name, value } = decoded;
-  if ('event_type' in value && value.event_type !== undefined && 'payload' in value && isFact(value)) return value;
+  if ('event_type' in value && value.event_type !== undefined && 'payload' in value && isFact(value))
+    return value;
   throw new Failure('unexpected_type', `found ${name} on ${topic}, expected a fact`);
 }

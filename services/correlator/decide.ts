@@ -55,7 +55,11 @@ export function correlate(before: Correlation | null, fact: FactEvent, rules: Ru
   subscribe(turn, view, rules.standing);
   if (isEnd(fact)) return { state: null, reports: [], missions: turn.missions };
   settle(turn);
-  return { state: isWorthKeeping(turn.state) ? turn.state : null, reports: turn.reports, missions: turn.missions };
+  return {
+    state: isWorthKeeping(turn.state) ? turn.state : null,
+    reports: turn.reports,
+    missions: turn.missions,
+  };
 }
 
 /** After its last fact a mission takes no report. */

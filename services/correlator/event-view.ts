@@ -1,5 +1,5 @@
-import type { FactEvent } from '#orchestrator/facts.ts';
 import { cut } from '#orchestrator/cut.ts';
+import type { FactEvent } from '#orchestrator/facts.ts';
 
 export type Severity = 'info' | 'warning' | 'error' | 'critical';
 

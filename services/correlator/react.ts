@@ -38,7 +38,12 @@ export function react(turn: Turn, view: EventView, reactor: Reactor): void {
   if (turn.state.reactions >= mostReactions) {
     if (turn.state.reactions > mostReactions) return;
     turn.count(reactor.name);
-    refuse(turn, reactor, 'reaction_limit', `the mission has led to ${mostReactions} reactions, and gets no more`);
+    refuse(
+      turn,
+      reactor,
+      'reaction_limit',
+      `the mission has led to ${mostReactions} reactions, and gets no more`,
+    );
     return;
   }
   turn.count(reactor.name);
@@ -77,14 +82,22 @@ function request(turn: Turn, view: EventView, reactor: Reactor, template: TaskTe
     turn.report(
       'task_requested',
       reactionId(turn.fact.event_id, name, task.hops),
-      { task, subscription: name, trigger: turn.fact.event_id, reason: because || instruction(reaction.reason, view) },
+      {
+        task,
+        subscription: name,
+        trigger: turn.fact.event_id,
+        reason: because || instruction(reaction.reason, view),
+      },
       { target: task.role },
     );
   }
 }
 
 /** The first route that fits; `because` is told to people. */
-function routed({ routes }: TaskTemplate, view: EventView): { readonly role: string; readonly because: string } {
+function routed(
+  { routes }: TaskTemplate,
+  view: EventView,
+): { readonly role: string; readonly because: string } {
   const route = routes.find(({ when }) => when.every((condition) => holds(condition, view)));
   if (route === undefined) return { role: '', because: routes.length > 0 ? 'no route fits' : '' };
   const why = route.when.map(conditionText).join(' and ') || 'always';

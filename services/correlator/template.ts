@@ -17,7 +17,8 @@ const mostText = 8 * 1024;
 const longestId = 128;
 
 /** The paths that a text takes from its event. */
-export const pathsOf = (text: string): string[] => [...text.matchAll(placeholder)].map(([, path = '']) => path);
+export const pathsOf = (text: string): string[] =>
+  [...text.matchAll(placeholder)].map(([, path = '']) => path);
 
 /**
  * A text that an agent reads as its instruction. The values come from whoever caused the event: they are neutralised,
