@@ -302,6 +302,13 @@ describe('reactions to reactions', () => {
     assert.deepEqual(codes, ['reaction_limit']);
   });
 
+  it('go on where an agent emits an event from the task that a reaction led to', () => {
+    const helps = subscription('helps', { type: 'Help' }, asks());
+    const ledger = new Ledger().accepted({ subscriptions: [helps] }).planned([task('a', { hops: 7 })]);
+    ledger.emitted('Help', null, { task_id: 'a', attempt: 1, step: 2 });
+    assert.equal(only(fold(ledger.facts), 'task_requested')[0]?.payload.task.hops, 8);
+  });
+
   it('of missions that standing subscriptions begin stop as well', () => {
     const standing = {
       ...nobody,

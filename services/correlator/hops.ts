@@ -22,7 +22,8 @@ export function hopsOf(state: Correlation, fact: FactEvent): number {
 }
 
 function ofPayload({ tasks }: Correlation, { payload }: FactEvent): number {
-  if ('hops' in payload) return payload.hops;
-  if ('task' in payload) return payload.task.hops;
-  return 'task_id' in payload ? (tasks.get(payload.task_id)?.hops ?? 0) : 0;
+  // What an agent emits says nothing of hops: its task does.
+  const ofTask = 'task_id' in payload ? (tasks.get(payload.task_id)?.hops ?? 0) : 0;
+  const said = 'hops' in payload ? payload.hops : 0;
+  return Math.max(ofTask, said, 'task' in payload ? payload.task.hops : 0);
 }
