@@ -971,8 +971,8 @@ export interface ReceivedEvent {
   readonly name: string;
   readonly event_id: string;
   readonly hops: number;
-  /** Every pattern that it fits. */
-  readonly fits: readonly string[];
+  /** Every pattern that it fits, by its place among the expected. */
+  readonly fits: readonly number[];
   /** The result of a task, or the data of an emitted event, cut. */
   readonly said: string;
 }

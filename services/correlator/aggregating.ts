@@ -1,7 +1,7 @@
 import type { FactEvent } from '#orchestrator/facts.ts';
 import type { Aggregator } from '#schemas/types.gen.ts';
 import { type EventView, viewOf } from './event-view.ts';
-import { begun, endOf, eventsOf, fitting, isComplete, received } from './joins.ts';
+import { begun, endOf, eventsOf, fitting, isComplete, received, roomFor } from './joins.ts';
 import { react } from './react.ts';
 import type { Correlation, Join } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -53,7 +53,9 @@ export function take(turn: Turn, aggregator: Aggregator, own: boolean, view: Eve
   const patterns = fitting(aggregator, view);
   if (patterns.length === 0) return;
   // A mission's own has begun with it; a standing one begins with the first event of the mission that it waits for.
-  const join = received(known ?? begin(turn, aggregator, own), patterns, turn);
+  const begunOrOpen = known ?? begin(turn, aggregator, own);
+  const waitedFor = [...turn.state.joins.values()].reduce((sum, { expected }) => sum + expected.length, 0);
+  const join = received(begunOrOpen, patterns, turn, roomFor(waitedFor));
   turn.keep(join);
   if (!isComplete(join)) return;
   turn.keep({ ...join, status: 'completed' });

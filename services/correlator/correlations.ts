@@ -23,6 +23,10 @@ export interface CorrelationsSettings {
   readonly standing: () => Standing;
 }
 
+/** So many names and ids always fit into a record. */
+const fewEntries = 1000;
+const mostStateBytes = 900_000;
+
 const statePrefix = 'mission/';
 const reactionsPrefix = 'reactions/';
 
@@ -76,6 +80,7 @@ export class Correlations implements PartitionLogic {
     const before = this.known.get(id) ?? null;
     const rules = { standing: standing(), ledger: topics.coordination };
     const { state, reports, missions } = correlate(before, fact, rules);
+    this.checkSize(state);
     // All that can throw comes before the first effect, so that a refused record has changed nothing.
     const { traceparent } = record;
     const sent = [
@@ -90,6 +95,19 @@ export class Correlations implements PartitionLogic {
     }
     this.note(reports, missions);
     return sent.length > 0 ? 'urgent' : 'lazy';
+  }
+
+  /** A state that the changelog does not take would fail every transaction of the partition, again and again. */
+  private checkSize(state: Correlation | null): void {
+    if (state === null) return;
+    const events = [...state.joins.values()].reduce((sum, { expected }) => sum + expected.length, 0);
+    if (events + state.tasks.size + state.counts.size + state.reports.size < fewEntries) return;
+    const { length } = this.settings.codec.encodeRecord('CorrelationState', toRecords(state).state);
+    if (length <= mostStateBytes) return;
+    throw new Failure(
+      'record_too_large',
+      `mission ${state.mission_id}: found a state of ${length} bytes, expected at most ${mostStateBytes}`,
+    );
   }
 
   /** To the partition of the mission, which is ours. */

@@ -76,19 +76,16 @@ export function valueAt(fields: unknown, path: string): unknown {
   return value;
 }
 
-/** Bytes of what an aggregator keeps of each event that it waits for. */
-const mostSaid = 1024;
-
 /** What an event has to say to who waits for it: the result of a task, or the data of an emitted event. */
-export function said(fact: FactEvent): string {
+export function said(fact: FactEvent, mostBytes: number): string {
   switch (fact.event_type) {
     case 'task_completed':
-      return cut(fact.payload.result, mostSaid);
+      return cut(fact.payload.result, mostBytes);
     case 'event_emitted':
-      return cut(fact.payload.data, mostSaid);
+      return cut(fact.payload.data, mostBytes);
     case 'task_failed':
     case 'task_attempt_failed':
-      return cut(`${fact.payload.code}: ${fact.payload.message}`, mostSaid);
+      return cut(`${fact.payload.code}: ${fact.payload.message}`, mostBytes);
     default:
       return '';
   }

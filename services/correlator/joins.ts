@@ -1,3 +1,4 @@
+import type { FactEvent } from '#orchestrator/facts.ts';
 import type { Aggregator, ReceivedEvent } from '#schemas/types.gen.ts';
 import { type EventView, said } from './event-view.ts';
 import { fits, patternName } from './pattern.ts';
@@ -20,6 +21,13 @@ export function fitting({ events }: Aggregator, view: EventView): string[] {
   return events.filter((pattern) => fits(pattern, view)).map(patternName);
 }
 
+/** Bytes that the aggregators of a mission keep of what was said, each and together: all of it is one record. */
+const mostSaid = { each: 1024, together: 128 * 1024 };
+
+/** Bytes that one event may leave behind, where so many are waited for. */
+export const roomFor = (events: number): number =>
+  Math.min(mostSaid.each, Math.floor(mostSaid.together / Math.max(1, events)));
+
 /**
  * The join with the event counted, or the same join: one event counts once, for one of the patterns that it fits. What
  * came before moves to another pattern that it fits, too, where that makes room: so the order of the events does not
@@ -28,34 +36,33 @@ export function fitting({ events }: Aggregator, view: EventView): string[] {
 export function received(
   join: Join,
   patterns: readonly string[],
-  { fact, hops }: { readonly fact: EventView['fact']; readonly hops: number },
+  { fact, hops }: { readonly fact: FactEvent; readonly hops: number },
+  room = mostSaid.each,
 ): Join {
   const { event_id } = fact;
   if (join.received.some((event) => event.event_id === event_id)) return join;
-  const wanted = patterns.filter((name) => join.expected.includes(name));
-  const holders = new Map<string, Omit<ReceivedEvent, 'name'>>(
-    join.received.map(({ name, ...event }) => [name, event]),
+  const holders = new Map<number, Unnamed>(
+    join.received.map(({ name, ...event }) => [join.expected.indexOf(name), event]),
   );
-  if (!seat({ event_id, hops, fits: wanted, said: said(fact) }, holders, new Set())) return join;
-  const inOrder = join.expected.flatMap((name) => {
-    const event = holders.get(name);
+  const places = join.expected.flatMap((name, at) => (patterns.includes(name) ? [at] : []));
+  if (!seat({ event_id, hops, fits: places, said: said(fact, room) }, holders, new Set())) return join;
+  const inOrder = join.expected.flatMap((name, at) => {
+    const event = holders.get(at);
     return event === undefined ? [] : [{ name, ...event }];
   });
   return { ...join, received: inOrder };
 }
 
+type Unnamed = Omit<ReceivedEvent, 'name'>;
+
 /** Finds a place for an event, moving others where they fit elsewhere. */
-function seat(
-  event: Omit<ReceivedEvent, 'name'>,
-  holders: Map<string, Omit<ReceivedEvent, 'name'>>,
-  tried: Set<string>,
-): boolean {
-  for (const name of event.fits) {
-    if (tried.has(name)) continue;
-    tried.add(name);
-    const holder = holders.get(name);
+function seat(event: Unnamed, holders: Map<number, Unnamed>, tried: Set<number>): boolean {
+  for (const place of event.fits) {
+    if (tried.has(place)) continue;
+    tried.add(place);
+    const holder = holders.get(place);
     if (holder !== undefined && !seat(holder, holders, tried)) continue;
-    holders.set(name, event);
+    holders.set(place, event);
     return true;
   }
   return false;
