@@ -37,7 +37,11 @@ export function missionLines(
     waveLine(wave, colors),
     ...wave.tasks.map((task) => taskLine(task, now, colors, turn)),
   ]);
-  const above = [...noteLines(state, notes, colors), ...reviewLines(state, colors)];
+  const above = [
+    ...noteLines(state, notes, colors),
+    ...reviewLines(state, colors),
+    ...joinLines(state, now, colors),
+  ];
   const room = size.rows - 2 - above.length;
   const lines = full.length <= room ? full : shortened(waves, now, colors, turn, room);
   return [head, ...above, ...lines]
@@ -49,6 +53,17 @@ export function missionLines(
 function noteLines(state: MissionState, notes: readonly string[], colors: Colors): string[] {
   if (state.ended_at > 0) return [];
   return notes.slice(0, 2).map((note) => colors.dim(`  ${oneLine(note, 300)}`));
+}
+
+const mostJoins = 4;
+
+/** What is waited for, while the mission goes on. */
+function joinLines({ joins, ended_at }: MissionState, now: number, colors: Colors): string[] {
+  if (ended_at > 0) return [];
+  return joins.slice(0, mostJoins).map(({ aggregation, due_at }) => {
+    const left = due_at > 0 ? `, at most ${duration(Math.max(0, due_at - now))}` : '';
+    return colors.dim(`  … ${oneLine(aggregation, 60)} waits for its events${left}`);
+  });
 }
 
 const mostReviews = 3;
@@ -70,6 +85,8 @@ interface ShownTask {
   readonly task: TaskState;
   /** The mission that the task is; empty: it is none, or has not begun. */
   readonly child: string;
+  /** A reaction asked for it. */
+  readonly requested: boolean;
 }
 
 interface Wave {
@@ -77,6 +94,8 @@ interface Wave {
   readonly tasks: readonly ShownTask[];
   readonly ended: number;
   readonly bad: number;
+  /** Its tasks were asked for by reactions. */
+  readonly reactions: boolean;
   /** Somebody works on it, or something in it went wrong. */
   readonly active: boolean;
 }
@@ -90,7 +109,8 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
       if (spec === undefined || task === undefined) return [];
       const begun = spec.kind === 'mission' && task.attempt > 0;
       const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
-      return [{ id: spec.id, role: spec.role, priority: spec.priority, task, child }];
+      const { id, role, priority } = spec;
+      return [{ id, role, priority, task, child, requested: spec.caused_by !== '' }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -102,6 +122,7 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
         tasks: shown,
         ended: is('completed', 'failed', 'cancelled'),
         bad,
+        reactions: number === 0 && shown.every(({ requested }) => requested),
         active: bad > 0 || is('running', 'assigned', 'waiting', 'parked') > 0,
       },
     ];
@@ -143,8 +164,8 @@ function headLine(state: MissionState, now: number, colors: Colors, turn: string
   return `${glyph} ${colors.bold(name)}  ${status}  ${priority}${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
-function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
-  const name = number === 0 ? 'planning' : `wave ${number}`;
+function waveLine({ number, tasks, ended, bad, reactions }: Wave, colors: Colors): string {
+  const name = reactions ? 'reactions' : number === 0 ? 'planning' : `wave ${number}`;
   const count = `${ended}/${tasks.length}`;
   const done = ended === tasks.length;
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;

@@ -230,7 +230,9 @@ describe('on every wide journey', () => {
           plannedAnew ||= payload.made_by === 'replanning';
           const ids = new Set(payload.tasks.map(({ id }) => id));
           assert.ok(plannedAnew || [...asked].every((id) => ids.has(id)));
+          break;
         }
+        default:
       }
     }
   });
