@@ -71,7 +71,7 @@ export function coordination(
     case 12:
       return salt % 2 === 0 ? pauses() : reacted('met', salt % 6);
     case 13:
-      return joins(join, salt % 2 === 0 ? 0 : now + 50);
+      return joins(join, salt % 2 === 0 ? 0 : now + 50 + state.sequence);
     case 14:
       return joined(
         salt % 5 === 0 ? join : open,

@@ -19,6 +19,7 @@ import {
   toRecords,
 } from './state.ts';
 import { timerId } from './timers.ts';
+import { suspendedFor, toUndo } from './undoing.ts';
 import { createVerifier } from './verify.ts';
 
 const codec = createCodec(numberedIds());
@@ -50,7 +51,8 @@ describe('on every wide journey', () => {
     for (const state of statesOf(steps)) {
       const { budget } = state.policy.options;
       const free = left(state);
-      if (budget === null || free === null) continue;
+      // Undoing is never refused for want of a budget.
+      if (budget === null || free === null || state.undoing !== '') continue;
       const spent = amountsOf(state.spent, state.spent_ms);
       for (const measure of measures) {
         if (budget[measure] < 0) continue;
@@ -266,6 +268,59 @@ describe('on every wide journey', () => {
     assert.deepEqual([summary.ended, summary.plans_as_written], [1, 0]);
   });
 
+  property(
+    'what completed and says how is undone exactly once, the last first, or a person said otherwise',
+    (steps) => {
+      const facts = factsOf(steps);
+      const end = facts.at(-1);
+      const began = facts.findIndex(({ event_type }) => event_type === 'undoing_started');
+      const last = statesOf(steps).at(-1);
+      assert.ok(last && end);
+      const compensated = 'compensated' in end.payload ? end.payload.compensated : [];
+      if (began < 0) {
+        assert.ok(!facts.some(({ event_type }) => event_type.startsWith('compensation_')));
+        assert.deepEqual(compensated, []);
+        const could = last.policy.on_failure === 'compensate' && last.status !== 'completed';
+        if (could && last.plan !== null) assert.deepEqual(toUndo(last), []);
+        return;
+      }
+      // What undoes it is in the plan with it, and holds for it as for any other task.
+      const undone: string[] = [];
+      let stopped = false;
+      for (const { event_type, payload } of facts) {
+        if (event_type === 'compensation_completed') undone.push(payload.compensates);
+        if (event_type !== 'review_completed' || payload.decision !== 'rejected') continue;
+        stopped ||= payload.review_id.includes('/undo-') && payload.arguments_hash === '';
+      }
+      const wanted = toUndo(last).map((position) => last.plan?.tasks[position]?.id ?? '');
+      assert.deepEqual(undone, stopped ? wanted.slice(0, undone.length) : wanted);
+      assert.deepEqual(compensated, undone);
+      assert.equal(new Set(undone).size, undone.length);
+      // One at a time, and nothing else is begun meanwhile.
+      for (const { decision } of steps) {
+        if (decision.kind === 'ignored' || decision.state.undoing === '') continue;
+        const { tasks, plan } = decision.state;
+        const busy = tasks.flatMap((task, at) => (inFlight(task) ? [plan?.tasks[at]] : []));
+        if (busy.some((spec) => spec?.compensates !== '')) assert.equal(busy.length, 1);
+        for (const { event_type, payload } of decision.facts) {
+          const begins = event_type === 'task_assigned' && payload.lease === 1;
+          if (begins && decision.facts.some((fact) => fact.event_type === 'compensation_started'))
+            assert.notEqual(payload.compensates, '');
+        }
+      }
+    },
+  );
+
+  property('a suspended mission begins nothing until a person has decided', (steps) => {
+    for (const { before, decision } of steps) {
+      if (before === null || decision.kind === 'ignored') continue;
+      if (suspendedFor(before).length === 0 || suspendedFor(decision.state).length === 0) continue;
+      for (const { event_type, payload } of decision.facts) {
+        if (event_type === 'task_assigned') assert.ok(payload.lease > 1, `${payload.task_id} is assigned`);
+      }
+    }
+  });
+
   it('every new kind of fact, of reason and of end comes up', () => {
     const seen = new Set<string>();
     for (const journey of fc.sample(wideJourneys(), { numRuns: 1500, seed: 11 })) {
@@ -284,7 +339,8 @@ describe('on every wide journey', () => {
       'aggregation_timed_out reactions_settled AlreadySaid AlreadyRequested AggregationUnknown NotSettled ' +
       'timer:aggregation made_by:reactions kind:pause pause_rejected error:dependency_unavailable error:hop_limit ' +
       'error:role_unknown error:invalid_plan failed:role_unknown answer:resolved answer:unavailable ' +
-      'context';
+      'context undoing_started compensation_started compensation_completed compensation_failed kind:compensation ' +
+      'kind:suspend AlreadyUndoing compensated stopped deadline_passed';
     assert.deepEqual(
       wanted.split(' ').filter((each) => !seen.has(each)),
       [],
@@ -301,7 +357,11 @@ function marksOf({ event_type, payload }: ReturnType<typeof factsOf>[number]): s
     case 'review_requested':
       return [event_type, `kind:${payload.kind}`];
     case 'mission_failed':
-      return [event_type, payload.code];
+      return [
+        ...[event_type, payload.code],
+        ...(payload.compensated.length > 0 ? ['compensated'] : []),
+        ...(payload.message.includes('the undoing was stopped') ? ['stopped'] : []),
+      ];
     case 'mission_completed':
       return payload.missing.length > 0 ? [event_type, 'missing'] : [event_type];
     case 'error_raised':
