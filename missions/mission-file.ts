@@ -14,7 +14,7 @@ const amounts = {
   /** Working time of agents, added up. */
   time: duration.optional(),
 };
-const onFailure = z.enum(['fail_fast', 'continue', 'replan']);
+const onFailure = z.enum(['fail_fast', 'continue', 'replan', 'compensate', 'suspend']);
 
 const task = z.strictObject({
   /** Default: `<prefix>-<role>-wave<n>`. */
@@ -44,6 +44,8 @@ const task = z.strictObject({
     })
     .optional(),
   budget: z.strictObject(amounts).optional(),
+  /** Default: as the mission. */
+  priority: z.enum(['high', 'normal', 'low']).optional(),
 });
 /** What a mission within a mission may say. */
 const subMission: z.ZodType<SubMissionFile> = z.strictObject({
