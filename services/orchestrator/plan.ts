@@ -3,6 +3,7 @@ import type { MissionPolicy, Script, TaskSpec } from '#schemas/types.gen.ts';
 import { type Bounds, bounds, limit } from './bounds.ts';
 import { orchestrator } from './facts.ts';
 import { isId, isRole, modelPattern } from './names.ts';
+import { isPriority } from './priority.ts';
 import { subMission } from './sub-mission.ts';
 
 /** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
@@ -125,7 +126,18 @@ export function bytesOf(tasks: readonly TaskSpec[]): number {
     add(0, task.priority, task.context, task.caused_by, task.compensates);
     for (const need of task.needs) add(besides.need, need);
     addScript(task.script);
-    if (compensation !== null) add(besides.script, compensation.description);
+    // What undoes a task is in the plan, too, when it comes to that.
+    if (compensation !== null)
+      add(
+        besides.script + besides.task,
+        compensation.description,
+        id,
+        id,
+        id,
+        role,
+        model,
+        'undo-compensation',
+      );
     addScript(compensation?.script ?? null);
     if (task.budget !== null) add(besides.budget);
   }
@@ -164,6 +176,10 @@ function checkNames(task: TaskSpec, position: number, roles: readonly string[]):
   if (roles.length > 0 && task.role !== orchestrator && !roles.includes(task.role)) {
     const expected = `expected one of ${roles.join(', ')}`;
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+  if (task.priority !== '' && !isPriority(task.priority)) {
+    const expected = 'expected high, normal, low or nothing';
+    throw invalid(`tasks[${position}].priority of ${task.id}`, `found ${show(task.priority)}, ${expected}`);
   }
 }
 
