@@ -163,7 +163,7 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
     assert.equal(resultOf(space, mission, 'copes'), 'done');
     const [failed] = factsOf(space, mission, 'task_failed');
     assert.deepEqual([failed?.task_id, failed?.code], ['fails', 'tool_failed']);
-    assert.match(failed?.message ?? '', /\(require_dependency\): nothing that still runs provides nothing/);
+    assert.match(failed?.message ?? '', /\(require_dependency\): nothing is left that could provide nothing/);
   });
 
   await t.test('a checkpoint is told to the next attempt', async () => {
