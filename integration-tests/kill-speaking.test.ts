@@ -69,8 +69,8 @@ const passing = (at: Case['at'], twice: readonly number[]): Case => {
 };
 
 const cases: readonly Case[] = [
-  // Nothing was sent of this call; its intent is only queued, or durable.
-  speaking('tool-intended/2', []),
+  // Nothing was sent of this call. Its intent is only queued, as is the outcome of the one before; or durable.
+  speaking('tool-intended/2', [2]),
   speaking('tool-intent/4', []),
   // Sent, and acknowledged: the outcome is lost, and so the next lease says it again.
   ...[1, 2, 3, 4, 5].map((n) => speaking(`tool-ran/${n}`, [2 * n])),
