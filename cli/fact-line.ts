@@ -9,7 +9,7 @@ export function factLine(fact: FactEvent, colors?: Colors): string {
   if (colors === undefined) return `${event_type} | ${source_agent} → ${target_agent} | ${detail}`;
   const bar = colors.dim('|');
   const agents = `${source_agent} ${colors.dim('→')} ${target_agent}`;
-  return `${tint(fact, colors)(event_type)} ${bar} ${agents} ${bar} ${detail}`;
+  return `${factTint(fact, colors)(event_type)} ${bar} ${agents} ${bar} ${detail}`;
 }
 
 /** What a fact is about, in a few words: its task, its wave or its message. */
@@ -144,7 +144,8 @@ export function planner(made_by: string): string {
   }
 }
 
-function tint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
+/** The colour of a fact's type. */
+export function factTint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
   if (/_(failed|rejected)$/.test(event_type)) return colors.red;
   if (event_type === 'safety_violation' || event_type === 'error_raised') return colors.red;
   if (

@@ -1,4 +1,4 @@
-import { release } from './assigning.ts';
+import { finishOrRelease } from './consequences.ts';
 import { stop } from './ending.ts';
 import { own } from './facts.ts';
 import { type Decision, ignore, type ReviewInput, type TimerInput } from './input.ts';
@@ -39,7 +39,7 @@ function follow(turn: Turn, consequence: Consequence, why: string): void {
     // A parked attempt goes on as soon as there is a place in flight.
     case 'resume':
     case 'release':
-      release(turn);
+      finishOrRelease(turn);
       break;
     case 'stop':
       stop(turn, consequence.code, `${consequence.message} (${why})`);

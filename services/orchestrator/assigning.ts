@@ -1,30 +1,40 @@
 import { Failure } from '#chassis/failures.ts';
-import type { Amounts } from '#schemas/types.gen.ts';
+import type { Amounts, NeedResult, ReviewAnswer, TaskSpec } from '#schemas/types.gen.ts';
 import { reservationFor, reserves, timeOf } from './budget.ts';
+import { contextFor } from './context.ts';
 import { cut } from './cut.ts';
 import { stop } from './ending.ts';
 import { own, told } from './facts.ts';
+import { bytesOf, mostBytes } from './plan.ts';
 import { idsOf, named } from './positions.ts';
-import { inFlight, type MissionState, taskHasEnded } from './state.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
 import { waveHasStarted, waveOf } from './waves.ts';
 
 /** The most bytes of the results that an assignment carries. */
 const mostNeeds = 32 * 1024;
 
-/**
- * Assigns what may go on: first the parked tasks whose reviews are answered, then the tasks whose needs are met, in the
- * order of the plan, as far as the mission may have in flight and its budget reaches. While a review of the plan or of
- * the budget waits, no new attempt begins.
- */
+/** Assigns what may go on. What waits for something, while nothing goes on that could provide it, is told so. */
 export function release(turn: Turn): void {
+  assign(turn);
+  if (tellUnavailable(turn)) assign(turn);
+}
+
+/**
+ * First the parked tasks that have what they waited for, then the tasks whose needs are met, in the order of the plan,
+ * as far as the mission may have in flight and its budget reaches. While a question about the whole mission waits, no
+ * new attempt begins.
+ */
+function assign(turn: Turn): void {
   const { tasks, plan, policy, reviews } = turn.state;
   if (plan === null) return;
   let free = policy.max_in_flight;
   for (const task of tasks) if (inFlight(task)) free -= 1;
   const asks = new Set(reviews.map(({ task_id }) => task_id));
   for (let position = 0; position < tasks.length && free > 0; position += 1) {
-    if (tasks[position]?.status !== 'parked' || asks.has(plan.tasks[position]?.id ?? '')) continue;
+    const task = tasks[position];
+    if (task?.status !== 'parked' || task.waiting_for !== '' || asks.has(plan.tasks[position]?.id ?? ''))
+      continue;
     resume(turn, position);
     free -= 1;
   }
@@ -48,6 +58,27 @@ export function release(turn: Turn): void {
   }
 }
 
+/**
+ * Nothing goes on by itself, and no question is open: then nobody is left who could provide what tasks wait for, be it
+ * that all the others wait too, or need one that does, or that what is left of the budget is held by those that wait.
+ */
+function tellUnavailable(turn: Turn): boolean {
+  const { tasks, plan, reviews } = turn.state;
+  const waits = ({ waiting_for }: TaskState) => waiting_for !== '';
+  if (missionHasEnded(turn.state) || reviews.length > 0 || !tasks.some(waits)) return false;
+  const goesOn = (task: TaskState) =>
+    inFlight(task) || task.status === 'waiting' || (task.status === 'parked' && !waits(task));
+  if (tasks.some(goesOn)) return false;
+  tasks.forEach((task, position) => {
+    const task_id = plan?.tasks[position]?.id;
+    if (!waits(task) || task_id === undefined) return;
+    const message = `nothing is left that could provide ${task.waiting_for}`;
+    const about = { task_id, code: 'dependency_unavailable', message, where: `task ${task_id}` };
+    turn.add(own('error_raised', { ...about, severity: 'warning', subscription: '', trigger: '' }));
+  });
+  return true;
+}
+
 /** A task that makes do with what there is waits for the end of its needs, others for their completion. */
 function needsAreMet({ tasks, plan }: MissionState, position: number): boolean {
   const partial = plan?.tasks[position]?.partial === true;
@@ -69,7 +100,10 @@ function exhausted(turn: Turn, why: string): void {
 }
 
 /** Puts a question about the whole mission to a person; nothing is assigned until it is answered. */
-export function ask(turn: Turn, about: { kind: 'plan' | 'budget'; review_id: string; reason: string }): void {
+export function ask(
+  turn: Turn,
+  about: { kind: 'plan' | 'budget' | 'pause'; review_id: string; reason: string },
+): void {
   const nothing = { task_id: '', tool: '', arguments: '', arguments_hash: '', expires_at: 0 };
   const nobody = { attempt: 0, lease: 0, agent: '', step: 0 };
   turn.add(own('review_requested', { ...nothing, ...nobody, ...about }));
@@ -112,14 +146,24 @@ function give(
   const needs = needResults(state, position);
   const { lease_ms } = state.policy;
   const what = { task_id: id, role, wave, attempt, lease, description, script, needs, kind, mission };
-  const { context, compensates } = spec;
+  const { compensates } = spec;
+  const answers = resumed ? task.answers : [];
+  const context = contextFor(state, position, attempt, () => roomFor(spec, needs, answers));
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];
-  const answers = resumed ? task.answers : [];
   turn.add(
     told('task_assigned', role, { ...what, ...how, ...model, budget, roles, answers, context, compensates }),
   );
+}
+
+/** What a record with this assignment has room for (bytes). */
+function roomFor(spec: TaskSpec, needs: readonly NeedResult[], answers: readonly ReviewAnswer[]): number {
+  const bytes = [...needs, ...answers].reduce(
+    (sum, each) => sum + Buffer.byteLength(JSON.stringify(each)),
+    0,
+  );
+  return mostBytes - bytesOf([{ ...spec, context: '' }]) - bytes;
 }
 
 /** The model that the mission names for a role, or for all roles; empty: as the role says. */

@@ -5,6 +5,7 @@ import { cut } from './cut.ts';
 import { cancelDependents, finish, isTolerated, stop } from './ending.ts';
 import { named } from './positions.ts';
 import { canReplan } from './replanning.ts';
+import { waitsForMore } from './settling.ts';
 import { taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
 import { completeWaves } from './waves.ts';
@@ -61,8 +62,8 @@ function failedForGood(turn: Turn, position: number): void {
   }
 }
 
-/** Ends the mission if all its tasks have ended; else assigns what may be. */
+/** Ends the mission if all its tasks have ended, and nobody else has to say so; else assigns what may be. */
 export function finishOrRelease(turn: Turn): void {
-  if (turn.state.tasks.every(taskHasEnded)) finish(turn);
-  else release(turn);
+  if (!turn.state.tasks.every(taskHasEnded)) release(turn);
+  else if (!waitsForMore(turn.state)) finish(turn);
 }

@@ -3,6 +3,7 @@ import type { Amounts, PendingReview, ReviewAnswer, Usage } from '#schemas/types
 import { noUsage } from '#schemas/usage.ts';
 import { booked, timeOf, unaccounted } from './budget.ts';
 import { cut } from './cut.ts';
+import { coordinated, joinFired } from './evolve-coordination.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
 import { planningPlan } from './planning.ts';
@@ -150,6 +151,8 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
           return withTask(fact.payload.task_id, (task) => ({ expired: task.expired + 1 }));
         case 'review':
           return answered(state, fact.payload.review_id, 'expired', 'nobody answered in time', at);
+        case 'aggregation':
+          return joinFired(state, fact.payload.aggregation, at);
         default:
           return { ...state, updated_at: at };
       }
@@ -171,7 +174,6 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
       const { review_id, decision, comment } = fact.payload;
       return answered(state, review_id, decision, comment, at);
     }
-    case 'safety_violation':
     case 'agent_handoff':
     case 'dependency_required':
     case 'dependency_resolved':
@@ -187,6 +189,9 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
     case 'aggregation_timed_out':
     case 'reactions_settled':
     case 'role_unavailable':
+      return coordinated(state, fact, envelope);
+
+    case 'safety_violation':
     case 'compensation_started':
     case 'compensation_completed':
     case 'compensation_failed':
@@ -230,7 +235,7 @@ function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnv
   const deadline_at = timestamp + policy.deadline_ms;
   const about = { name, brief, policy, traceparent, roles, depth };
   const state = { ...base, ...about, deadline_at, status: 'planning' } as const;
-  const given = tasks.length > 0 || policy.options.planner === 'heuristic';
+  const given = tasks.length > 0 || ['heuristic', 'none'].includes(policy.options.planner);
   return given ? state : withPlan(state, planningPlan(brief, policy));
 }
 
@@ -282,6 +287,8 @@ const freshAttempt = {
   journal_offset: -1,
   expired: 0,
   answers: [],
+  reported: 0,
+  waiting_for: '',
 } as const;
 
 const ended = (at: number) => ({
@@ -292,6 +299,8 @@ const ended = (at: number) => ({
   retry_at: 0,
   reserved: null,
   answers: [],
+  waiting_for: '',
+  checkpoint: '',
 });
 
 /** The end of a mission. Tasks that nobody works on are cancelled with it; the others get a fact each. */
@@ -299,7 +308,8 @@ function end(state: MissionState, status: Status, at: number): MissionState {
   const tasks = state.tasks.map((task) =>
     task.status === 'pending' ? { ...task, ...ended(at), status: 'cancelled' as const } : task,
   );
-  return { ...state, status, tasks, reviews: [], ended_at: at, updated_at: at, deadline_at: 0 };
+  const nothing = { reviews: [], joins: [], deadline_at: 0 };
+  return { ...state, status, tasks, ...nothing, ended_at: at, updated_at: at };
 }
 
 function broken(fact: FactDraft, { correlation_id }: FactEnvelope, why: string): Failure {

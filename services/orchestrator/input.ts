@@ -34,7 +34,8 @@ export type ReactionReportType =
   | 'role_unavailable';
 export type ReportType = TaskReportType | ReactionReportType;
 export type ReportEvent = EventOf<ReportType>;
-export type TaskReport = EventOf<TaskReportType>;
+/** An event that a task emits is a report of it, as all that it says. */
+export type TaskReport = EventOf<TaskReportType | 'event_emitted'>;
 export type ReactionReport = EventOf<ReactionReportType>;
 
 export interface SubmitInput {
@@ -159,4 +160,6 @@ const ofTasks: Readonly<Record<TaskReportType, true>> = {
 };
 
 export const isTaskReport = (event: ReportEvent): event is TaskReport =>
-  Object.hasOwn(ofTasks, event.event_type);
+  event.event_type === 'event_emitted'
+    ? event.payload.task_id !== ''
+    : Object.hasOwn(ofTasks, event.event_type);

@@ -79,8 +79,9 @@ export function inputBehind(fact: FactEvent): Input | null {
 
 /** A person's, or one that was reported. */
 function emissionBehind(fact: Extract<FactEvent, { readonly event_type: 'event_emitted' }>): Input {
-  const { task_id, subscription, name, topic, severity, data } = fact.payload;
-  if (task_id !== '' || subscription !== '') return { kind: 'report', event: fact };
+  const { task_id, subscription, trigger, hops, name, topic, severity, data } = fact.payload;
+  if (task_id !== '' || subscription !== '' || trigger !== '' || hops > 0)
+    return { kind: 'report', event: fact };
   return { kind: 'emit', emission: { name, topic, severity, data }, by: fact.source_agent };
 }
 
