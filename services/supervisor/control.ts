@@ -111,12 +111,17 @@ export async function runningCounts(dir: string): Promise<Partial<Counts>> {
   if (found === null || !(await isRunning(found))) return {};
   const count = (kind: string) =>
     found.services.filter(({ name }) => name === kind || name.startsWith(`${kind}-`)).length;
-  return { orchestrator: count('orchestrator'), worker: count('worker'), projector: count('projector') };
+  return {
+    orchestrator: count('orchestrator'),
+    worker: count('worker'),
+    projector: count('projector'),
+    statistics: count('statistics'),
+  };
 }
 
 async function launch(to: StartSettings, settings: string): Promise<void> {
   const log = join(to.dir, 'logs', 'supervisor.log');
-  const { orchestrator, worker, projector } = to.counts;
+  const { orchestrator, worker, projector, statistics } = to.counts;
   const args = [
     join(import.meta.dirname, 'main.ts'),
     ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
@@ -127,6 +132,8 @@ async function launch(to: StartSettings, settings: string): Promise<void> {
       String(worker),
       '--projectors',
       String(projector),
+      '--statistics',
+      String(statistics),
     ],
   ];
   const child = withLog(log, (fd) =>
