@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openLog } from '#chassis/log.ts';
 import { readTopic } from '#chassis/reader.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { EventOf, RoleStatisticsPayload } from '#schemas/types.gen.ts';
+import { supervise } from '#supervisor/supervisor.ts';
 import { commandLine } from './command-line.ts';
 import { type LedgerFact, type Namespace, openNamespace, scriptedTask } from './harness.ts';
 
@@ -12,6 +15,7 @@ interface AgentShown {
   readonly service: string;
   readonly state: string;
   readonly pid: number;
+  readonly reason: string;
 }
 
 async function agents(space: Namespace): Promise<AgentShown[]> {
@@ -99,6 +103,39 @@ test('a service says that each of its roles can take work, once it can', async (
     },
   });
   assert.deepEqual(found.toSorted(), ['a', 'b']);
+});
+
+test('who cannot say that he ended is said to have failed, and to be given up', async (t) => {
+  const space = await openNamespace(t, { roles: ['a'] });
+  const main = join(import.meta.dirname, '..', 'services', 'worker', 'main.ts');
+  const supervisor = await supervise({
+    ...{ dir: space.folder, cwd: join(import.meta.dirname, '..'), env: space.env, settings: '' },
+    services: [{ name: 'worker', kind: 'worker', main, args: [] }],
+    log: openLog('supervisor', 'silent'),
+    firstPort: 22_000 + (process.pid % 900),
+    policy: { initialMs: 10, mostMs: 20, healthyMs: 600_000, budget: 1, windowMs: 600_000 },
+  });
+  space.beforeClose(() => supervisor.stop(20_000));
+  const worker = () => supervisor.record().services[0];
+  const killed: number[] = [];
+  for (const _ of ['again', 'not again']) {
+    const { pid } = await until(
+      async () => worker() ?? assert.fail('no worker'),
+      ({ state, pid: now }) => state === 'ready' && now !== null && !killed.includes(now),
+      'ready',
+    );
+    assert.ok(pid !== null);
+    killed.push(pid);
+    process.kill(pid, 'SIGKILL');
+  }
+  const shown = await until(
+    () => agents(space),
+    (all) => killed.every((pid) => all.find((each) => each.pid === pid)?.state === 'failed'),
+    'failed',
+  );
+  const reasons = killed.map((pid) => shown.find((each) => each.pid === pid)?.reason);
+  assert.deepEqual(reasons, ['SIGKILL', 'SIGKILL; given up']);
+  assert.equal(worker()?.state, 'given_up');
 });
 
 /** Statistics made of the ledger by counting its facts: no state is folded, and no code of the services is used. */

@@ -184,6 +184,7 @@ describe('access', () => {
     const sums = names.state('statistics-roles');
     assert.deepEqual(may('statistics-roles', 'write'), [names.roles, dlq, sums, ...retries].sort());
     assert.deepEqual(may('statistics-roles', 'read'), [names.roleParts, sums].sort());
+    assert.deepEqual([may('supervisor', 'write'), may('supervisor', 'read')], [[health], []]);
     assert.deepEqual(may('projector', 'write'), [health]);
     assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq].sort());
     assert.deepEqual(may('person', 'write'), [missions, reactions].sort());
@@ -202,6 +203,7 @@ describe('access', () => {
         'retrier',
         'statistics',
         'statistics-roles',
+        'supervisor',
         ...roles.map((role) => `worker-${role}`),
       ].map((service) => `User:${service}`),
     );

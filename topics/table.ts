@@ -68,6 +68,7 @@ export type ServiceName =
   | 'projector'
   | 'statistics'
   | 'statistics-roles'
+  | 'supervisor'
   | 'retrier'
   | 'person'
   | `worker-${string}`;
@@ -314,7 +315,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       // Each process is an agent of its own: those that are long gone are forgotten.
       cleanup: 'compact,delete',
       retentionMs: 7 * day,
-      writers: services,
+      // The supervisor, of who could not say itself that it ended.
+      writers: [...services, 'supervisor'],
       // The orchestrator, to know which roles somebody runs.
       readers: ['orchestrator', 'projector', 'person'],
     }),

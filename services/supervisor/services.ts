@@ -5,6 +5,8 @@ import { environmentOf } from './environment.ts';
 export interface ServiceSpec {
   /** Unique; names its log. */
   readonly name: string;
+  /** What its health events call it. */
+  readonly kind?: string;
   /** The file that node runs, and its arguments. */
   readonly main: string;
   readonly args: readonly string[];
@@ -37,6 +39,7 @@ export function servicesFor(counts: Counts): ServiceSpec[] {
   return kinds.flatMap((kind) =>
     Array.from({ length: counts[kind] }, (_, number) => ({
       name: number === 0 ? kind : `${kind}-${number + 1}`,
+      kind,
       main: join(services, kind, 'main.ts'),
       args: table[kind].args,
       environment: (env: NodeJS.ProcessEnv) => environmentOf(kind, env),
