@@ -238,7 +238,10 @@ export function commands(wrap: Wrap): Command {
   command(schemas, 'register', 'register all, or none when one is refused', async (io) =>
     (await import('./commands/schemas.ts')).register(io),
   );
-  const roles = group('roles', 'what agents there are');
+  add('agents', 'who is there, and what they are doing', async (io, options) =>
+    (await import('./commands/agents.ts')).agents(io, options),
+  ).option('--all', 'those that are long gone, too');
+  const roles = group('roles', 'what roles there are, who runs them and how they do');
   command(roles, 'list', 'all roles', async (io) => (await import('./commands/roles.ts')).list(io), true);
   command(roles, 'show <name>', 'one role with its prompt', async (io, name) =>
     (await import('./commands/roles.ts')).show(io, name),
