@@ -19,8 +19,8 @@ interface AgentShown {
 }
 
 async function agents(space: Namespace): Promise<AgentShown[]> {
-  const { code, stdout } = await commandLine(space).ravenhelm(['agents', '--json']);
-  assert.equal(code, 0, stdout);
+  const { code, stdout, stderr } = await commandLine(space).ravenhelm(['agents', '--json']);
+  assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as AgentShown[];
 }
 
@@ -252,8 +252,8 @@ test('the statistics of roles are those of the ledger, whatever is killed meanwh
   assert.equal(wanted['nowhere']?.['assigned'], 1);
   assert.equal(wanted['b']?.['failed'], 1);
 
-  const { code, stdout } = await commandLine(space).ravenhelm(['roles', '--json']);
-  assert.equal(code, 0);
+  const { code, stdout, stderr } = await commandLine(space).ravenhelm(['roles', '--json']);
+  assert.equal(code, 0, stderr);
   const shown = JSON.parse(stdout) as {
     readonly name: string;
     readonly statistics: RoleStatisticsPayload | null;
