@@ -39,7 +39,11 @@ export function missionLines(
     waveLine(wave, colors),
     ...wave.tasks.map((task) => taskLine(task, now, colors, turn)),
   ]);
-  const above = [...noteLines(state, notes, colors), ...reviewLines(state, colors)];
+  const above = [
+    ...noteLines(state, notes, colors),
+    ...reviewLines(state, colors),
+    ...joinLines(state, now, colors),
+  ];
   const room = size.rows - 2 - above.length;
   const lines = full.length <= room ? full : shortened(waves, now, colors, turn, room);
   return [head, ...above, ...lines]
@@ -51,6 +55,17 @@ export function missionLines(
 function noteLines(state: MissionState, notes: readonly string[], colors: Colors): string[] {
   if (state.ended_at > 0) return [];
   return notes.slice(0, 2).map((note) => colors.dim(`  ${oneLine(note, 300)}`));
+}
+
+const mostJoins = 4;
+
+/** What is waited for, while the mission goes on. */
+function joinLines({ joins, ended_at }: MissionState, now: number, colors: Colors): string[] {
+  if (ended_at > 0) return [];
+  return joins.slice(0, mostJoins).map(({ aggregation, due_at }) => {
+    const left = due_at > 0 ? `, at most ${duration(Math.max(0, due_at - now))}` : '';
+    return colors.dim(`  … ${oneLine(aggregation, 60)} waits for its events${left}`);
+  });
 }
 
 const mostReviews = 3;
@@ -67,6 +82,8 @@ function reviewLines({ reviews }: MissionState, colors: Colors): string[] {
 interface ShownTask {
   readonly id: string;
   readonly role: string;
+  /** Its own, if it has one. */
+  readonly priority: string;
   readonly task: TaskState;
   /** The mission that the task is; empty: it is none, or has not begun. */
   readonly child: string;
@@ -95,7 +112,8 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
       if (spec === undefined || task === undefined) return [];
       const begun = spec.kind === 'mission' && task.attempt > 0;
       const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
-      return [{ id: spec.id, role: spec.role, task, child }];
+      const { id, role, priority } = spec;
+      return [{ id, role, priority, task, child }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -152,7 +170,8 @@ function headLine(state: MissionState, now: number, colors: Colors, turn: string
   const glyph = missionGlyph(state.status, colors, turn);
   const tasks = planned.length > 0 ? `${done}/${planned.length} tasks  ` : '';
   const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : shownStatus(state);
-  return `${glyph} ${colors.bold(name)}  ${status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
+  const priority = state.priority === 'normal' ? '' : `${state.priority} priority  `;
+  return `${glyph} ${colors.bold(name)}  ${status}  ${priority}${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
 function waveLine({ name, tasks, ended, bad }: Wave, colors: Colors): string {
@@ -161,8 +180,14 @@ function waveLine({ name, tasks, ended, bad }: Wave, colors: Colors): string {
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;
 }
 
-function taskLine({ id, role, task, child }: ShownTask, now: number, colors: Colors, turn: string): string {
+function taskLine(
+  { id, role, priority, task, child }: ShownTask,
+  now: number,
+  colors: Colors,
+  turn: string,
+): string {
   const parts = [`    ${taskGlyph(task.status, colors, turn)} ${id}`, colors.dim(role)];
+  if (priority !== '') parts.push(colors.dim(`${priority} priority`));
   if (task.started_at > 0) parts.push(duration(Math.max(0, (task.ended_at || now) - task.started_at)));
   if (task.attempt > 1) parts.push(colors.yellow(`attempt ${task.attempt}`));
   if (task.status === 'parked') parts.push(colors.yellow('waits for a person'));

@@ -160,7 +160,9 @@ export function give(
   const what = { task_id: id, role, wave, attempt, lease, description, script, needs, kind, mission };
   const { compensates } = spec;
   const answers = resumed ? task.answers : [];
-  const context = contextFor(state, position, attempt, () => roomFor(spec, needs, answers));
+  const context = contextFor(state, position, attempt, () =>
+    roomFor({ ...spec, description, script }, needs, answers),
+  );
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];

@@ -6,6 +6,7 @@ import { neutralise } from '#worker/safety/neutralise.ts';
 import { cut } from './cut.ts';
 import { type FactEvent, orchestrator } from './facts.ts';
 import type { ReportEvent } from './input.ts';
+import { priorityOf } from './priority.ts';
 import type { MissionState } from './state.ts';
 import { subMission } from './sub-mission.ts';
 import { isAwaited } from './undoing.ts';
@@ -32,7 +33,7 @@ export const commandToChild = (
 ): MissionCommand => (fact.event_type === 'task_assigned' ? submitChild(state, fact) : cancelChild(fact));
 
 function submitChild(state: MissionState, fact: EventOf<'task_assigned'>): MissionCommand {
-  const { mission_id, policy, depth, priority } = state;
+  const { mission_id, policy, depth } = state;
   const { task_id, attempt, lease, budget, timeout_ms, needs } = fact.payload;
   const { description, mission } = fact.payload;
   const { name, brief, tasks, on_failure, hierarchy } = subMission({ id: task_id, description, mission });
@@ -49,7 +50,7 @@ function submitChild(state: MissionState, fact: EventOf<'task_assigned'>): Missi
     timestamp: fact.timestamp,
     correlation_id: childId(mission_id, task_id, attempt),
     causation_id: fact.event_id,
-    priority,
+    priority: priorityOf(state, task_id),
     name,
     brief: brief + known,
     tasks,

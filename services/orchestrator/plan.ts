@@ -3,6 +3,7 @@ import type { MissionPolicy, Script, TaskSpec } from '#schemas/types.gen.ts';
 import { type Bounds, bounds, limit } from './bounds.ts';
 import { orchestrator } from './facts.ts';
 import { isId, isRole, modelPattern } from './names.ts';
+import { isPriority } from './priority.ts';
 import { subMission } from './sub-mission.ts';
 
 /** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
@@ -175,6 +176,10 @@ function checkNames(task: TaskSpec, position: number, roles: readonly string[]):
   if (roles.length > 0 && task.role !== orchestrator && !roles.includes(task.role)) {
     const expected = `expected one of ${roles.join(', ')}`;
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+  if (task.priority !== '' && !isPriority(task.priority)) {
+    const expected = 'expected high, normal, low or nothing';
+    throw invalid(`tasks[${position}].priority of ${task.id}`, `found ${show(task.priority)}, ${expected}`);
   }
 }
 

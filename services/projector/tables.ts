@@ -158,6 +158,8 @@ export const tables = {
       result: text,
       code: text,
       message: text,
+      waiting_for: text,
+      caused_by: text,
     },
   },
   attempts: {
