@@ -1,5 +1,7 @@
 import type { FailureCode } from '#chassis/failures.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
+import type { MissionState } from '#orchestrator/state.ts';
+import { notUndoneIds, ofThePlan, undoneIds, unfinishedIds } from '#orchestrator/undoing.ts';
 import { factLine } from './fact-line.ts';
 import { duration, oneLine } from './format.ts';
 import { liveArea } from './live-area.ts';
@@ -37,7 +39,10 @@ export function showMission(output: Output, fold: MissionFold, plain: boolean): 
   const draw = (): void => {
     if (fold.state === null) return;
     const size = { columns: screen.columns ?? 80, rows: screen.rows ?? 24 };
-    area.draw(missionLines(fold.state, Date.now(), colors, size, fold.planned?.notes));
+    const absent = fold.absent.map((role) => `! nobody runs ${oneLine(role)}; ${startRole(role)}`);
+    area.draw(
+      missionLines(fold.state, Date.now(), colors, size, [...absent, ...(fold.planned?.notes ?? [])]),
+    );
   };
   const timer = setInterval(draw, redrawMs);
   return {
@@ -57,10 +62,16 @@ export function linesBelow(fact: FactEvent, colors: Colors): string[] {
       return fact.payload.notes.map((note) => colors.dim(`note: ${oneLine(note, 600)}`));
     case 'review_requested':
       return waitingLines(fact.payload, colors);
+    case 'role_unavailable':
+      return [colors.dim(startRole(fact.payload.role))];
     default:
       return [];
   }
 }
+
+/** What to do about a role that nobody runs. */
+const startRole = (role: string): string =>
+  `it goes on once a worker runs ${oneLine(role)}: \`ravenhelm agents\` tells who is there, \`ravenhelm up\` starts them`;
 
 /** How a mission ended, in a few lines: timing, what failed and why, what it used up, and what to try next. */
 export function summaryLines(fold: MissionFold, colors: Colors): string[] {
@@ -68,10 +79,11 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
   if (state === null) return [];
   const { mission_id: id, plan, tasks } = state;
   const took = duration(state.ended_at - state.created_at);
-  const completed = tasks.filter(({ status }) => status === 'completed').length;
+  const ofPlan = ofThePlan(state);
+  const completed = ofPlan.filter(({ status }) => status === 'completed').length;
   const retried = retries > 0 ? `, ${retries} failed attempt${retries === 1 ? '' : 's'} tried again` : '';
   const lines = [
-    `${ending(state.status, colors)} in ${took}: ${completed} of ${tasks.length} tasks completed${retried}`,
+    `${ending(state.status, colors)} in ${took}: ${completed} of ${ofPlan.length} tasks completed${retried}`,
   ];
   tasks.forEach((task, position) => {
     if (task.status !== 'failed') return;
@@ -85,6 +97,7 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
       `  ${colors.yellow('!')} ${missing.length} ${many} missing from the result: ${oneLine(missing.join(', '), 400)}`,
     );
   }
+  lines.push(...sagaLines(state, colors));
   for (const note of planned?.notes ?? [])
     lines.push(`  ${colors.dim(`note of the plan: ${oneLine(note, 600)}`)}`);
   lines.push(...spentLines(state).map((line) => `  ${line}`));
@@ -107,6 +120,28 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
   for (const [what, command = ''] of tries)
     lines.push(`  ${command.padEnd(widest)}  ${colors.dim(what ?? '')}`);
   return lines;
+}
+
+/** What was undone and what was not, and what was never done. */
+function sagaLines(state: MissionState, colors: Colors): string[] {
+  const line = (mark: string, what: string, ids: readonly string[]) =>
+    ids.length === 0 ? [] : [`  ${mark} ${what}: ${oneLine(ids.join(', '), 400)}`];
+  const failed = state.tasks.some(({ status }) => status === 'failed');
+  const notDone = state.tasks.flatMap(({ status }, at) =>
+    status === 'cancelled' ? [state.plan?.tasks[at]?.id ?? ''] : [],
+  );
+  const without = failed && state.policy.on_failure === 'continue' ? notDone : [];
+  const undoing = state.undoing === '' ? null : state;
+  return [
+    ...line(colors.yellow('!'), 'not done, as they need what failed', without),
+    ...line(colors.green('↩'), 'undone', undoing === null ? [] : undoneIds(undoing)),
+    ...line(colors.red('!'), 'not undone', undoing === null ? [] : notUndoneIds(undoing)),
+    ...line(
+      colors.yellow('!'),
+      'not undone, as they did not complete',
+      undoing === null ? [] : unfinishedIds(undoing),
+    ),
+  ];
 }
 
 /** What a task fails with where no model can be had. */

@@ -240,6 +240,26 @@ export interface ContextSyncedPayload {
   readonly step: number;
 }
 
+/** What the correlator knows of a mission (changelog). */
+export interface CorrelationState {
+  readonly mission_id: string;
+  /** Of the newest fact. */
+  readonly sequence: number;
+  /** Reactions that led to the mission itself. */
+  readonly hops: number;
+  /** It has a plan, and none is being made. */
+  readonly planned: boolean;
+  /** How many of the events that it begins with have come. */
+  readonly begun: number;
+  readonly tasks: readonly ReactingTask[];
+  readonly joins: readonly Join[];
+  readonly counts: readonly ReactionCount[];
+  /** event_ids of reports that may still become facts. */
+  readonly reports: readonly string[];
+  /** In all. */
+  readonly reactions: number;
+}
+
 /** A dead letter was put away for good. */
 export interface DeadLetterArchived extends Envelope {
   readonly event_type: 'dead_letter_archived';
@@ -365,6 +385,15 @@ export interface DependencyResolvedPayload {
   readonly step: number;
 }
 
+/** How long something took, of all that did; ms. */
+export interface Durations {
+  readonly count: number;
+  readonly total_ms: number;
+  /** 0: none. */
+  readonly min_ms: number;
+  readonly max_ms: number;
+}
+
 /** An event that a mission, an agent or a reaction puts onto the ledger. */
 export interface Emission {
   readonly name: string;
@@ -480,6 +509,19 @@ export interface InsightSharedPayload {
   readonly tags: readonly string[];
   /** Epoch ms; 0: never. */
   readonly expires_at: number;
+}
+
+/** An aggregator at work, or one that has ended. */
+export interface Join {
+  readonly aggregation: string;
+  readonly expected: readonly string[];
+  readonly received: readonly ReceivedEvent[];
+  /** Epoch ms; 0: no timeout. */
+  readonly due_at: number;
+  /** Of the mission itself; false: a standing one. */
+  readonly own: boolean;
+  /** open, completed or timed_out. */
+  readonly status: string;
 }
 
 /** A new lease goes on with this journal; records of an older lease after this one do not count. */
@@ -679,6 +721,18 @@ export interface MissionPolicy {
   /** What a failed task does to the rest: fail_fast, continue, replan, compensate or suspend. */
   readonly on_failure: string;
   readonly options: MissionOptions;
+}
+
+/** What a mission reacts to; written once, as the progress beside it changes often (changelog). */
+export interface MissionReactions {
+  readonly mission_id: string;
+  readonly subscriptions: readonly Subscription[];
+  readonly aggregators: readonly Aggregator[];
+  /** Names of what is emitted when the mission begins. */
+  readonly events: readonly string[];
+  readonly on_failure: string;
+  /** 0: 16. */
+  readonly max_hops: number;
 }
 
 /** The mission cannot be accepted. */
@@ -897,6 +951,15 @@ export interface PlanCreatedPayload {
 
 export type Priority = 'high' | 'normal' | 'low';
 
+/** A task of a mission that reacts, or one that a reaction led to. */
+export interface ReactingTask {
+  readonly id: string;
+  readonly ended: boolean;
+  /** Its result is a plan. */
+  readonly planning: boolean;
+  readonly hops: number;
+}
+
 /** What follows from an event. */
 export interface Reaction {
   /** task, emit or pause. */
@@ -905,6 +968,12 @@ export interface Reaction {
   readonly emit: Emission | null;
   /** For people. */
   readonly reason: string;
+}
+
+/** How often a subscription has reacted. */
+export interface ReactionCount {
+  readonly subscription: string;
+  readonly count: number;
 }
 
 /** All that reacts to a mission has seen its ledger so far, and waits for nothing. */
@@ -917,6 +986,18 @@ export interface ReactionsSettled extends Envelope {
 export interface ReactionsSettledPayload {
   /** Sequence of the newest fact that was seen. */
   readonly up_to: number;
+}
+
+/** What an aggregator has received. */
+export interface ReceivedEvent {
+  /** Of the pattern that it fits. */
+  readonly name: string;
+  readonly event_id: string;
+  readonly hops: number;
+  /** Every pattern that it fits, by its place among the expected. */
+  readonly fits: readonly number[];
+  /** The result of a task, or the data of an emitted event, cut. */
+  readonly said: string;
 }
 
 /** How attempts that fail are tried again. The rule that names most counts. */
@@ -997,6 +1078,47 @@ export interface RoleModel {
 export interface RoleRoute {
   readonly when: readonly Condition[];
   readonly role: string;
+}
+
+/** What has become of the tasks of a role; the newest counts. */
+export interface RoleStatistics extends Envelope {
+  readonly event_type: 'role_statistics';
+  readonly payload: RoleStatisticsPayload;
+}
+
+/** What has become of the tasks of a role; the newest counts. */
+export interface RoleStatisticsPayload {
+  readonly role: string;
+  /** Of the ledger, of which this is a part; -1: of all. */
+  readonly partition: number;
+  /** Facts that it is made of. */
+  readonly facts: number;
+  /** Now: not assigned. */
+  readonly pending: number;
+  /** Now: no agent has begun it. */
+  readonly assigned: number;
+  readonly running: number;
+  /** Now: it waits for a person, or for what another task provides. */
+  readonly parked: number;
+  /** Now: the next attempt waits for its time. */
+  readonly waiting: number;
+  /** For good, as the two below. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Whether tried again or not. */
+  readonly attempts_failed: number;
+  /** Passed on to another role. */
+  readonly handed_over: number;
+  /** Of attempts that completed. */
+  readonly work: Durations;
+  /** From an assignment to its beginning. */
+  readonly queue: Durations;
+  readonly tokens: number;
+  /** Billionths of a dollar, of what has a price. */
+  readonly cost_nanos: number;
+  /** Attempts whose cost is not known. */
+  readonly unpriced: number;
 }
 
 /** Nobody runs a role that tasks wait for. */
@@ -1577,6 +1699,7 @@ export type Event =
   | ReactionsSettled
   | ReviewCompleted
   | ReviewRequested
+  | RoleStatistics
   | RoleUnavailable
   | SafetyViolation
   | ServiceReady
@@ -1614,6 +1737,7 @@ export interface Records {
   readonly CompensationFailed: CompensationFailed;
   readonly CompensationStarted: CompensationStarted;
   readonly ContextSynced: ContextSynced;
+  readonly CorrelationState: CorrelationState;
   readonly DeadLetterArchived: DeadLetterArchived;
   readonly DeadLetterEdited: DeadLetterEdited;
   readonly DeadLetterRecorded: DeadLetterRecorded;
@@ -1631,6 +1755,7 @@ export interface Records {
   readonly MissionCompleted: MissionCompleted;
   readonly MissionFailed: MissionFailed;
   readonly MissionPlan: MissionPlan;
+  readonly MissionReactions: MissionReactions;
   readonly MissionRejected: MissionRejected;
   readonly MissionState: MissionState;
   readonly MissionStatus: MissionStatus;
@@ -1641,6 +1766,7 @@ export interface Records {
   readonly ReactionsSettled: ReactionsSettled;
   readonly ReviewCompleted: ReviewCompleted;
   readonly ReviewRequested: ReviewRequested;
+  readonly RoleStatistics: RoleStatistics;
   readonly RoleUnavailable: RoleUnavailable;
   readonly SafetyViolation: SafetyViolation;
   readonly ServiceReady: ServiceReady;

@@ -1,5 +1,6 @@
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { inFlight, type MissionState } from '#orchestrator/state.ts';
+import { shownStatus, toldTo } from '#orchestrator/undoing.ts';
 import type { MissionPolicy, Usage } from '#schemas/types.gen.ts';
 
 /**
@@ -52,6 +53,8 @@ export interface TaskRow {
   readonly needs: readonly string[];
   readonly timeout_ms: number;
   readonly max_attempts: number;
+  /** The task that it undoes; empty: none. */
+  readonly compensates: string;
   readonly status: string;
   readonly attempt: number;
   readonly lease: number;
@@ -122,12 +125,12 @@ export function missionRow(
       counts[task.status] += 1;
     }
   }
-  const { mission_id, name, brief, status, priority, policy, traceparent, parent, depth } = state;
+  const { mission_id, name, brief, priority, policy, traceparent, parent, depth } = state;
   return {
     mission_id,
     name,
     brief,
-    status,
+    status: shownStatus(state),
     priority,
     policy,
     traceparent,
@@ -154,7 +157,8 @@ export function taskRows(state: MissionState, before: MissionState | null): Task
   return plan.tasks.flatMap((spec, position) => {
     const task = state.tasks[position];
     if (task === undefined || (samePlan && before.tasks[position] === task)) return [];
-    const { id, role, wave, description, needs, timeout_ms, max_attempts, caused_by } = spec;
+    const { id, role, wave, needs, timeout_ms, max_attempts, caused_by, compensates } = spec;
+    const { description } = toldTo(state, spec);
     const { status, attempt, lease, agent, result, code, message, waiting_for } = task;
     const told = { status, attempt, lease, agent, result, code, message, waiting_for, caused_by };
     return {
@@ -168,6 +172,7 @@ export function taskRows(state: MissionState, before: MissionState | null): Task
         needs,
         timeout_ms,
         max_attempts,
+        compensates,
         ...told,
       },
       started_at: instant(task.started_at),

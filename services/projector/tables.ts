@@ -147,6 +147,7 @@ export const tables = {
       needs: 'text[]',
       timeout_ms: bigint,
       max_attempts: int,
+      compensates: text,
       status: text,
       attempt: int,
       lease: int,

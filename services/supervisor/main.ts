@@ -11,8 +11,10 @@ const { values } = parseArgs({
     settings: { type: 'string' },
     'first-port': { type: 'string' },
     orchestrators: { type: 'string', default: '1' },
+    correlators: { type: 'string', default: '1' },
     workers: { type: 'string', default: '1' },
     projectors: { type: 'string', default: '1' },
+    statistics: { type: 'string', default: '1' },
   },
 });
 const { dir, cwd = process.cwd(), settings = '' } = values;
@@ -31,8 +33,10 @@ const supervised = await supervise({
   firstPort: Number(values['first-port'] ?? 18100),
   services: servicesFor({
     orchestrator: Number(values.orchestrators),
+    correlator: Number(values.correlators),
     worker: Number(values.workers),
     projector: Number(values.projectors),
+    statistics: Number(values.statistics),
   }),
 });
 

@@ -5,6 +5,8 @@ import { environmentOf } from './environment.ts';
 export interface ServiceSpec {
   /** Unique; names its log. */
   readonly name: string;
+  /** What its health events call it. */
+  readonly kind?: string;
   /** The file that node runs, and its arguments. */
   readonly main: string;
   readonly args: readonly string[];
@@ -12,7 +14,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'worker' | 'projector';
+export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -20,11 +22,13 @@ const services = join(import.meta.dirname, '..');
 /** What runs on one machine, and how many of each unless told otherwise. A new service is a line here. */
 const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; readonly count: number }>> = {
   orchestrator: { args: [], count: 1 },
+  correlator: { args: [], count: 1 },
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
+  statistics: { args: [], count: 1 },
 };
 
-const kinds = Object.keys(table) as ServiceKind[];
+export const kinds = Object.keys(table) as ServiceKind[];
 
 export function countsOf(wanted: Partial<Counts>): Counts {
   const counts = kinds.map((kind) => [kind, wanted[kind] ?? table[kind].count] as const);
@@ -36,6 +40,7 @@ export function servicesFor(counts: Counts): ServiceSpec[] {
   return kinds.flatMap((kind) =>
     Array.from({ length: counts[kind] }, (_, number) => ({
       name: number === 0 ? kind : `${kind}-${number + 1}`,
+      kind,
       main: join(services, kind, 'main.ts'),
       args: table[kind].args,
       environment: (env: NodeJS.ProcessEnv) => environmentOf(kind, env),
