@@ -891,10 +891,10 @@ export interface NeedResult {
   readonly status: string;
 }
 
-/** An aggregator that has begun and not ended. */
+/** An aggregator that has begun. */
 export interface OpenJoin {
   readonly aggregation: string;
-  /** Epoch ms; 0: no timeout. */
+  /** Epoch ms; 0: no timeout, or it has fired; -1: it has ended. */
   readonly due_at: number;
 }
 
