@@ -6,6 +6,8 @@ import {
   type TaskState,
   type TaskStatus,
 } from '#orchestrator/state.ts';
+import { ofThePlan, shownStatus } from '#orchestrator/undoing.ts';
+import type { TaskSpec } from '#schemas/types.gen.ts';
 import { duration, oneLine } from './format.ts';
 import type { Colors } from './output.ts';
 import { cut } from './table.ts';
@@ -85,32 +87,33 @@ interface ShownTask {
   readonly task: TaskState;
   /** The mission that the task is; empty: it is none, or has not begun. */
   readonly child: string;
-  /** A reaction asked for it. */
-  readonly requested: boolean;
 }
 
 interface Wave {
-  readonly number: number;
+  readonly name: string;
   readonly tasks: readonly ShownTask[];
   readonly ended: number;
   readonly bad: number;
-  /** Its tasks were asked for by reactions. */
-  readonly reactions: boolean;
   /** Somebody works on it, or something in it went wrong. */
   readonly active: boolean;
 }
 
 function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
   if (plan === null) return [];
-  return plan.waves.flatMap((positions, number) => {
+  const waves = plan.waves.map((_, number) => (number === 0 ? '' : `wave ${number}`)).slice(1);
+  const groups = new Map<string, number[]>(
+    ['planning', ...waves, 'reactions', 'undoing'].map((name) => [name, []]),
+  );
+  plan.tasks.forEach((spec, position) => groups.get(groupOf(spec))?.push(position));
+  return [...groups].flatMap(([name, positions]) => {
     const shown = positions.flatMap((position) => {
       const spec = plan.tasks[position];
       const task = tasks[position];
       if (spec === undefined || task === undefined) return [];
       const begun = spec.kind === 'mission' && task.attempt > 0;
       const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
-      const { id, role, priority, caused_by } = spec;
-      return [{ id, role, priority, task, child, requested: caused_by !== '' }];
+      const { id, role, priority } = spec;
+      return [{ id, role, priority, task, child }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -118,15 +121,21 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
     const bad = is('failed', 'cancelled');
     return [
       {
-        number,
+        name,
         tasks: shown,
         ended: is('completed', 'failed', 'cancelled'),
         bad,
-        reactions: number === 0 && shown.every(({ requested }) => requested),
         active: bad > 0 || is('running', 'assigned', 'waiting', 'parked') > 0,
       },
     ];
   });
+}
+
+/** What belongs to no wave is told apart by why it is there. */
+function groupOf({ wave, compensates, caused_by }: TaskSpec): string {
+  if (compensates !== '') return 'undoing';
+  if (wave > 0) return `wave ${wave}`;
+  return caused_by === '' ? 'planning' : 'reactions';
 }
 
 function shortened(
@@ -155,17 +164,17 @@ const noteworthy: ReadonlySet<TaskStatus> = new Set([
 
 function headLine(state: MissionState, now: number, colors: Colors, turn: string): string {
   const name = oneLine(state.name || state.brief, 60) || 'mission';
-  const done = state.tasks.filter(({ status }) => status === 'completed').length;
+  const planned = ofThePlan(state);
+  const done = planned.filter(({ status }) => status === 'completed').length;
   const took = duration((state.ended_at || now) - state.created_at);
   const glyph = missionGlyph(state.status, colors, turn);
-  const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
-  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : state.status;
+  const tasks = planned.length > 0 ? `${done}/${planned.length} tasks  ` : '';
+  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : shownStatus(state);
   const priority = state.priority === 'normal' ? '' : `${state.priority} priority  `;
   return `${glyph} ${colors.bold(name)}  ${status}  ${priority}${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
-function waveLine({ number, tasks, ended, bad, reactions }: Wave, colors: Colors): string {
-  const name = reactions ? 'reactions' : number === 0 ? 'planning' : `wave ${number}`;
+function waveLine({ name, tasks, ended, bad }: Wave, colors: Colors): string {
   const count = `${ended}/${tasks.length}`;
   const done = ended === tasks.length;
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;

@@ -111,7 +111,10 @@ export function commands(wrap: Wrap): Command {
   add('missions', 'missions, newest first', async (io, options) =>
     (await import('./commands/missions.ts')).missions(io, options),
   )
-    .option('--status <status>', 'only planning, running, completed, failed, cancelled or rejected')
+    .option(
+      '--status <status>',
+      'only planning, running, compensating, suspended, completed, failed, cancelled or rejected',
+    )
     .option('--limit <n>', 'at most so many', count, 20);
   add('mission <id>', 'one mission with its tasks and attempts', async (io, id) =>
     (await import('./commands/missions.ts')).mission(io, id),
@@ -136,7 +139,10 @@ export function commands(wrap: Wrap): Command {
     async (io, id, options) => (await import('./commands/answer.ts')).approve(io, id, options),
   )
     .option('--comment <text>', 'told to the agent')
-    .option('--happened', 'of kind reconcile: the call was made; the comment is its output')
+    .option(
+      '--happened',
+      'of kind reconcile: the call was made, the comment is its output; of kind compensation: it was undone by hand',
+    )
     .option('--cheaper', 'of kind budget: go on with the cheaper models')
     .addHelpText('after', answerCodes);
   add('reject <review>', 'say no to what waits', async (io, id, options) =>
