@@ -68,8 +68,11 @@ export function factDetail(fact: FactEvent): string {
       const { task_id, dependency, reason } = fact.payload;
       return `${task_id} waits for ${oneLine(dependency)}${because(reason)}`;
     }
-    case 'dependency_resolved':
-      return `${oneLine(fact.payload.dependency)}, by ${fact.payload.task_id}`;
+    case 'dependency_resolved': {
+      const { dependency, task_id, agent } = fact.payload;
+      // The orchestrator passes on what an agent has provided.
+      return `${oneLine(dependency)}, ${agent === '' ? 'for' : 'by'} ${task_id}`;
+    }
     case 'decision_recorded': {
       const { task_id, decision, reasons } = fact.payload;
       return `${task_id === '' ? '' : `${task_id}: `}${oneLine(decision)}${because(reasons.join('; '))}`;
@@ -105,6 +108,10 @@ export function factDetail(fact: FactEvent): string {
       return `up to ${fact.payload.up_to}`;
     case 'role_unavailable':
       return `nobody runs ${fact.payload.role}, which ${oneLine(fact.payload.tasks.join(', '))} wait for`;
+    case 'undoing_started': {
+      const { code, message, cancelled_by } = fact.payload;
+      return cancelled_by === null ? `${code}: ${oneLine(message)}` : `cancelled: ${oneLine(message)}`;
+    }
     case 'compensation_started':
     case 'compensation_completed':
       return `${fact.payload.task_id} undoes ${fact.payload.compensates}`;
@@ -137,6 +144,8 @@ export function planner(made_by: string): string {
       return ', made by a model';
     case 'heuristic':
       return ', made without a model';
+    case 'reactions':
+      return ': its tasks come from reactions';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
     default:
@@ -149,7 +158,7 @@ export function factTint({ event_type }: FactEvent, colors: Colors): (text: stri
   if (/_(failed|rejected)$/.test(event_type)) return colors.red;
   if (event_type === 'safety_violation' || event_type === 'error_raised') return colors.red;
   if (
-    /_(cancelled|released)$|^(timer_fired|review_requested|pause_requested|role_unavailable)$/.test(
+    /_(cancelled|released)$|^(timer_fired|undoing_started|review_requested|pause_requested|role_unavailable)$/.test(
       event_type,
     )
   )

@@ -240,6 +240,26 @@ export interface ContextSyncedPayload {
   readonly step: number;
 }
 
+/** What the correlator knows of a mission (changelog). */
+export interface CorrelationState {
+  readonly mission_id: string;
+  /** Of the newest fact. */
+  readonly sequence: number;
+  /** Reactions that led to the mission itself. */
+  readonly hops: number;
+  /** It has a plan, and none is being made. */
+  readonly planned: boolean;
+  /** How many of the events that it begins with have come. */
+  readonly begun: number;
+  readonly tasks: readonly ReactingTask[];
+  readonly joins: readonly Join[];
+  readonly counts: readonly ReactionCount[];
+  /** event_ids of reports that may still become facts. */
+  readonly reports: readonly string[];
+  /** In all. */
+  readonly reactions: number;
+}
+
 /** A dead letter was put away for good. */
 export interface DeadLetterArchived extends Envelope {
   readonly event_type: 'dead_letter_archived';
@@ -491,6 +511,19 @@ export interface InsightSharedPayload {
   readonly expires_at: number;
 }
 
+/** An aggregator at work, or one that has ended. */
+export interface Join {
+  readonly aggregation: string;
+  readonly expected: readonly string[];
+  readonly received: readonly ReceivedEvent[];
+  /** Epoch ms; 0: no timeout. */
+  readonly due_at: number;
+  /** Of the mission itself; false: a standing one. */
+  readonly own: boolean;
+  /** open, completed or timed_out. */
+  readonly status: string;
+}
+
 /** A new lease goes on with this journal; records of an older lease after this one do not count. */
 export interface JournalResumed extends Envelope {
   readonly event_type: 'journal_resumed';
@@ -544,6 +577,8 @@ export interface MissionCancelledPayload {
   readonly cancelled_by: string;
   readonly completed: number;
   readonly usage: Usage;
+  /** Ids of the tasks that were undone, in that order. */
+  readonly compensated: readonly string[];
 }
 
 /** What a person tells the orchestrator; everything but what is meant may be left out: {"brief": "Deploy the platform"} starts a mission. */
@@ -686,6 +721,18 @@ export interface MissionPolicy {
   /** What a failed task does to the rest: fail_fast, continue, replan, compensate or suspend. */
   readonly on_failure: string;
   readonly options: MissionOptions;
+}
+
+/** What a mission reacts to; written once, as the progress beside it changes often (changelog). */
+export interface MissionReactions {
+  readonly mission_id: string;
+  readonly subscriptions: readonly Subscription[];
+  readonly aggregators: readonly Aggregator[];
+  /** Names of what is emitted when the mission begins. */
+  readonly events: readonly string[];
+  readonly on_failure: string;
+  /** 0: 16. */
+  readonly max_hops: number;
 }
 
 /** The mission cannot be accepted. */
@@ -904,6 +951,15 @@ export interface PlanCreatedPayload {
 
 export type Priority = 'high' | 'normal' | 'low';
 
+/** A task of a mission that reacts, or one that a reaction led to. */
+export interface ReactingTask {
+  readonly id: string;
+  readonly ended: boolean;
+  /** Its result is a plan. */
+  readonly planning: boolean;
+  readonly hops: number;
+}
+
 /** What follows from an event. */
 export interface Reaction {
   /** task, emit or pause. */
@@ -912,6 +968,12 @@ export interface Reaction {
   readonly emit: Emission | null;
   /** For people. */
   readonly reason: string;
+}
+
+/** How often a subscription has reacted. */
+export interface ReactionCount {
+  readonly subscription: string;
+  readonly count: number;
 }
 
 /** All that reacts to a mission has seen its ledger so far, and waits for nothing. */
@@ -924,6 +986,18 @@ export interface ReactionsSettled extends Envelope {
 export interface ReactionsSettledPayload {
   /** Sequence of the newest fact that was seen. */
   readonly up_to: number;
+}
+
+/** What an aggregator has received. */
+export interface ReceivedEvent {
+  /** Of the pattern that it fits. */
+  readonly name: string;
+  readonly event_id: string;
+  readonly hops: number;
+  /** Every pattern that it fits, by its place among the expected. */
+  readonly fits: readonly number[];
+  /** The result of a task, or the data of an emitted event, cut. */
+  readonly said: string;
 }
 
 /** How attempts that fail are tried again. The rule that names most counts. */
@@ -1423,6 +1497,8 @@ export interface TaskState {
   readonly handoffs: number;
   /** The dependency that the parked attempt waits for. */
   readonly waiting_for: string;
+  /** Attempts before a person had it tried again: they count no more. */
+  readonly tried: number;
 }
 
 /** A task to be made of an event. {{payload.x}} in a text is taken from the event. */
@@ -1534,6 +1610,22 @@ export interface ToolCallStartedPayload {
   readonly review_id: string;
 }
 
+/** What a mission did is being undone, step by step; then it fails or is cancelled. */
+export interface UndoingStarted extends Envelope {
+  readonly event_type: 'undoing_started';
+  readonly payload: UndoingStartedPayload;
+}
+
+/** What a mission did is being undone, step by step; then it fails or is cancelled. */
+export interface UndoingStartedPayload {
+  /** A code of the failure catalogue: what the mission will fail with. */
+  readonly code: string;
+  /** For people; of a cancellation: its reason. */
+  readonly message: string;
+  /** Who cancelled the mission; null: it fails. */
+  readonly cancelled_by: string | null;
+}
+
 /** Tokens and money spent on models. */
 export interface Usage {
   readonly input_tokens: number;
@@ -1623,6 +1715,7 @@ export type Event =
   | TimerFired
   | ToolCallEnded
   | ToolCallStarted
+  | UndoingStarted
   | WaveCompleted
   | WaveStarted;
 
@@ -1644,6 +1737,7 @@ export interface Records {
   readonly CompensationFailed: CompensationFailed;
   readonly CompensationStarted: CompensationStarted;
   readonly ContextSynced: ContextSynced;
+  readonly CorrelationState: CorrelationState;
   readonly DeadLetterArchived: DeadLetterArchived;
   readonly DeadLetterEdited: DeadLetterEdited;
   readonly DeadLetterRecorded: DeadLetterRecorded;
@@ -1661,6 +1755,7 @@ export interface Records {
   readonly MissionCompleted: MissionCompleted;
   readonly MissionFailed: MissionFailed;
   readonly MissionPlan: MissionPlan;
+  readonly MissionReactions: MissionReactions;
   readonly MissionRejected: MissionRejected;
   readonly MissionState: MissionState;
   readonly MissionStatus: MissionStatus;
@@ -1688,6 +1783,7 @@ export interface Records {
   readonly TimerFired: TimerFired;
   readonly ToolCallEnded: ToolCallEnded;
   readonly ToolCallStarted: ToolCallStarted;
+  readonly UndoingStarted: UndoingStarted;
   readonly WaveCompleted: WaveCompleted;
   readonly WaveStarted: WaveStarted;
 }

@@ -139,6 +139,7 @@ const facts: readonly RecordName[] = [
   'AggregationTimedOut',
   'ReactionsSettled',
   'RoleUnavailable',
+  'UndoingStarted',
   'CompensationStarted',
   'CompensationCompleted',
   'CompensationFailed',

@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
 import { ask, release } from './assigning.ts';
-import { cancelTask, stop } from './ending.ts';
+import { cancelTask, cancelTasks, stop } from './ending.ts';
 import { own } from './facts.ts';
 import { heuristicPlan, type MadePlan, tiered } from './made-plans.ts';
 import { bytesOf, checkSize, indexPlan, type Plan, planFrom } from './plan.ts';
@@ -37,6 +37,8 @@ function adopt(
   turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by, notes }));
   const { mission_id, policy, replans } = turn.state;
   if (policy.options.plan_only) {
+    // Reactions may have begun something while it was planned.
+    cancelTasks(turn, 'only the plan was asked for');
     const about = { tasks: tasks.length, attempts: 0, duration_ms: turn.now - turn.state.created_at };
     const result = `a plan of ${tasks.length} tasks`;
     turn.add(own('mission_completed', { ...about, result, missing: [], usage: turn.state.spent }));

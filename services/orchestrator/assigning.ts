@@ -1,6 +1,7 @@
 import { Failure } from '#chassis/failures.ts';
 import type { Amounts, NeedResult, ReviewAnswer, TaskSpec } from '#schemas/types.gen.ts';
 import { reservationFor, reserves, timeOf } from './budget.ts';
+import { goOnUndoing } from './compensating.ts';
 import { contextFor } from './context.ts';
 import { cut } from './cut.ts';
 import { stop } from './ending.ts';
@@ -8,7 +9,9 @@ import { own, told } from './facts.ts';
 import { bytesOf, mostBytes } from './plan.ts';
 import { idsOf, named } from './positions.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
+import { askAboutFailures } from './suspending.ts';
 import type { Turn } from './turn.ts';
+import { suspendedFor, toldTo } from './undoing.ts';
 import { waveHasStarted, waveOf } from './waves.ts';
 
 /** The most bytes of the results that an assignment carries. */
@@ -26,8 +29,12 @@ export function release(turn: Turn): void {
  * new attempt begins.
  */
 function assign(turn: Turn): void {
-  const { tasks, plan, policy, reviews } = turn.state;
+  const { tasks, plan, policy, reviews, undoing } = turn.state;
   if (plan === null) return;
+  if (undoing !== '') {
+    goOnUndoing(turn);
+    return;
+  }
   let free = policy.max_in_flight;
   for (const task of tasks) if (inFlight(task)) free -= 1;
   const asks = new Set(reviews.map(({ task_id }) => task_id));
@@ -39,6 +46,10 @@ function assign(turn: Turn): void {
     free -= 1;
   }
   if (asks.has('')) return;
+  if (suspendedFor(turn.state).length > 0) {
+    askAboutFailures(turn);
+    return;
+  }
   for (let position = 0; position < tasks.length && free > 0; position += 1) {
     const task = tasks[position];
     if (task?.status !== 'pending' || !needsAreMet(turn.state, position)) continue;
@@ -102,7 +113,7 @@ function exhausted(turn: Turn, why: string): void {
 /** Puts a question about the whole mission to a person; nothing is assigned until it is answered. */
 export function ask(
   turn: Turn,
-  about: { kind: 'plan' | 'budget' | 'pause'; review_id: string; reason: string },
+  about: { kind: 'plan' | 'budget' | 'pause' | 'suspend'; review_id: string; reason: string },
 ): void {
   const nothing = { task_id: '', tool: '', arguments: '', arguments_hash: '', expires_at: 0 };
   const nobody = { attempt: 0, lease: 0, agent: '', step: 0 };
@@ -118,7 +129,7 @@ export function resume(turn: Turn, position: number): void {
 }
 
 /** Gives a task to its role. A lease above 1 is a resume: it has what is left of the attempt's time. */
-function give(
+export function give(
   turn: Turn,
   position: number,
   as: {
@@ -133,7 +144,8 @@ function give(
   const spec = state.plan?.tasks[position];
   const task = state.tasks[position];
   if (spec === undefined || task === undefined) throw new Failure('internal_error', `no task ${position}`);
-  const { id, role, wave, description, script, kind, mission } = spec;
+  const { id, role, wave, kind, mission } = spec;
+  const { description, script } = toldTo(state, spec);
   if (wave > 0 && !waveHasStarted(state, wave)) {
     turn.add(own('wave_started', { wave, tasks: idsOf(state, waveOf(state, wave)) }));
   }
@@ -148,7 +160,9 @@ function give(
   const what = { task_id: id, role, wave, attempt, lease, description, script, needs, kind, mission };
   const { compensates } = spec;
   const answers = resumed ? task.answers : [];
-  const context = contextFor(state, position, attempt, () => roomFor(spec, needs, answers));
+  const context = contextFor(state, position, attempt, () =>
+    roomFor({ ...spec, description, script }, needs, answers),
+  );
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];

@@ -4,6 +4,7 @@ import { adoptPlan, planFromHeuristics, planOfReactions } from './adopting.ts';
 import { answer, unanswered } from './answering.ts';
 import { release } from './assigning.ts';
 import { spentInFull } from './budget.ts';
+import { beginUndoing } from './compensating.ts';
 import { cancelTasks } from './ending.ts';
 import { own } from './facts.ts';
 import { deadline, taskTimer } from './firing.ts';
@@ -25,6 +26,7 @@ import { report } from './reporting.ts';
 import { reacts } from './settling.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 import { Turn } from './turn.ts';
+import { hasToUndo } from './undoing.ts';
 
 /**
  * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
@@ -124,10 +126,15 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
 }
 
 function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
+  if (turn.state.undoing !== '') return ignore('AlreadyUndoing');
+  if (hasToUndo(turn.state)) {
+    beginUndoing(turn, { code: 'aborted', message: reason, cancelled_by: by });
+    return turn.decision();
+  }
   const completed = turn.state.tasks.filter((task) => task.status === 'completed').length;
   // The tasks that are cancelled with it only follow, but what is booked for them is part of its books.
   const usage = spentInFull(turn.state);
-  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage }));
+  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage, compensated: [] }));
   cancelTasks(turn, 'the mission was cancelled');
   return turn.decision();
 }

@@ -4,11 +4,13 @@ import { noUsage } from '#schemas/usage.ts';
 import { booked, timeOf, unaccounted } from './budget.ts';
 import { cut } from './cut.ts';
 import { coordinated, joinFired } from './evolve-coordination.ts';
+import { compensationBegan, compensationEnded, redriven, undoingBegan } from './evolve-saga.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { defaultPolicy } from './policy.ts';
 import { isPlanning, type MissionState, newTask, type Status, type TaskState } from './state.ts';
+import { isAboutUndoing } from './undoing.ts';
 
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.
@@ -161,7 +163,7 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
       const { review_id, kind, task_id, step, arguments_hash, expires_at } = fact.payload;
       const review: PendingReview = { review_id, kind, task_id, step, arguments_hash, expires_at };
       const reviews = [...state.reviews, review];
-      if (task_id === '') return { ...state, reviews, updated_at: at };
+      if (task_id === '' || isAboutUndoing(state, review)) return { ...state, reviews, updated_at: at };
       const parked = withTask(task_id, (task) => ({
         status: 'parked',
         lease_until: 0,
@@ -192,10 +194,15 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
       return coordinated(state, fact, envelope);
 
     case 'safety_violation':
-    case 'compensation_started':
-    case 'compensation_completed':
     case 'compensation_failed':
       return { ...state, updated_at: at };
+
+    case 'undoing_started':
+      return { ...undoingBegan(state, fact.payload), updated_at: at };
+    case 'compensation_started':
+      return { ...compensationBegan(state), updated_at: at };
+    case 'compensation_completed':
+      return { ...compensationEnded(state, fact.payload.task_id), updated_at: at };
 
     case 'mission_completed':
       return end(state, 'completed', at);
@@ -261,6 +268,8 @@ function answered(
     const grants = state.grants + (decision === 'approved' ? 1 : 0);
     return { ...next, grants, cheaper: state.cheaper || decision === 'cheaper' };
   }
+  const tried = redriven(state, review, decision);
+  if (tried !== null) return { ...tried, reviews, updated_at: at };
   const position = state.plan?.index.get(review.task_id);
   const task = position === undefined ? undefined : state.tasks[position];
   if (position === undefined || task === undefined) return next;

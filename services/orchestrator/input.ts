@@ -130,6 +130,8 @@ export type IgnoreReason =
   /** The ledger has gone on since. */
   | 'NotSettled'
   | 'NotRunning'
+  /** A mission that is being undone ends when that is done. */
+  | 'AlreadyUndoing'
   | 'ReviewUnknown'
   | 'ReviewExpired'
   /** The answer is for other arguments than those that were asked about. */

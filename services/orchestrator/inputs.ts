@@ -57,6 +57,11 @@ export function inputBehind(fact: FactEvent): Input | null {
       const { review_id, decision, arguments_hash, reviewer, comment } = fact.payload;
       return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
     }
+    case 'undoing_started': {
+      const { message, cancelled_by } = fact.payload;
+      // A cancellation that has something to undo begins so; after a failure it only follows.
+      return cancelled_by === null ? null : { kind: 'cancel', reason: message, by: cancelled_by };
+    }
     case 'event_emitted':
       return emissionBehind(fact);
     case 'compensation_started':

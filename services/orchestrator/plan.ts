@@ -126,7 +126,18 @@ export function bytesOf(tasks: readonly TaskSpec[]): number {
     add(0, task.priority, task.context, task.caused_by, task.compensates);
     for (const need of task.needs) add(besides.need, need);
     addScript(task.script);
-    if (compensation !== null) add(besides.script, compensation.description);
+    // What undoes a task is in the plan, too, when it comes to that.
+    if (compensation !== null)
+      add(
+        besides.script + besides.task,
+        compensation.description,
+        id,
+        id,
+        id,
+        role,
+        model,
+        'undo-compensation',
+      );
     addScript(compensation?.script ?? null);
     if (task.budget !== null) add(besides.budget);
   }

@@ -26,7 +26,7 @@ export const defaultPolicy: MissionPolicy = {
 /** Missions above one, so that missions that make missions come to an end. */
 export const deepestMission = 5;
 
-const onFailure = ['fail_fast', 'continue', 'replan'];
+const onFailure = ['fail_fast', 'continue', 'replan', 'compensate', 'suspend'];
 
 /**
  * The policy of a mission: each limit that is 0 takes its default.

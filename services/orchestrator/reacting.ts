@@ -43,8 +43,8 @@ export function react(turn: Turn, event: ReactionReport): Decision {
     }
     case 'pause_requested': {
       turn.add({ event_type: event.event_type, ...between, payload: event.payload });
-      // One question at a time: a person who looks sees all of it.
-      if (isPaused(state)) break;
+      // One question at a time: a person who looks sees all of it. What is half undone does not wait for one.
+      if (isPaused(state) || state.undoing !== '') break;
       const review_id = `${state.mission_id}/pause/${turn.state.sequence}`;
       ask(turn, { kind: 'pause', review_id, reason: event.payload.reason });
       break;

@@ -6,8 +6,9 @@ import { type Decision, type IgnoreReason, ignore, type TaskReport } from './inp
 import { retryDelay } from './policy.ts';
 import { said, whyNotHandedOver } from './saying.ts';
 import { whyStale } from './stale.ts';
-import type { TaskState } from './state.ts';
+import type { MissionState, TaskState } from './state.ts';
 import type { Turn } from './turn.ts';
+import { countedAttempts } from './undoing.ts';
 
 /** What agents report of their tasks. */
 
@@ -82,6 +83,15 @@ const violation = (payload: PayloadOf<'safety_violation'>): PayloadOf<'task_fail
 const whyStarted = (task: TaskState): IgnoreReason | null =>
   task.status === 'running' ? 'AlreadyStarted' : null;
 
+/** While a mission is being undone, only what undoes is tried again. */
+function mayTryAgain({ plan, tasks, undoing }: MissionState, position: number): boolean {
+  const spec = plan?.tasks[position];
+  const task = tasks[position];
+  if (spec === undefined || task === undefined) return false;
+  if (undoing !== '' && spec.compensates === '') return false;
+  return countedAttempts(task) < spec.max_attempts;
+}
+
 /** An attempt ended in failure: it is tried again later, or the task has failed for good. */
 export function attemptFailed(
   turn: Turn,
@@ -92,10 +102,8 @@ export function attemptFailed(
   const { state, now } = turn;
   const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
-  // What was handed over has not failed.
-  const tries = attempt - (state.tasks[position]?.handoffs ?? 0);
-  if (isRetried(code) && tries < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
-    const retry_at = now + retryDelay(state.policy, tries);
+  if (isRetried(code) && mayTryAgain(state, position)) {
+    const retry_at = now + retryDelay(state.policy, countedAttempts(state.tasks[position]));
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
     // The task gave its place in flight back.
     finishOrRelease(turn);

@@ -14,7 +14,9 @@ export type Consequence =
  * - `reconcile`, for a call that may have happened: approved (make it again), happened (count it as done) or rejected,
  * - `plan`: approved or rejected,
  * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected,
- * - `pause`, that a reaction asked for: approved (go on) or rejected.
+ * - `pause`, that a reaction asked for: approved (go on) or rejected,
+ * - `compensation`, for one that failed: approved (try it again), happened (it was done by hand) or rejected (stop),
+ * - `suspend`, for tasks that failed: approved (try them again, and go on) or rejected (the mission fails).
  * `expired` is what the timer decides.
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
@@ -22,6 +24,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['approved', 'happened', 'rejected'],
   plan: ['approved', 'rejected'],
   budget: ['approved', 'cheaper', 'rejected'],
+  compensation: ['approved', 'happened', 'rejected'],
+  suspend: ['approved', 'rejected'],
   pause: ['approved', 'rejected'],
 };
 

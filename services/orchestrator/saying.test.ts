@@ -215,6 +215,7 @@ describe('a task that waits for what another provides', () => {
           cancelled_by: 'ann',
           completed: 0,
           usage: waiting.spent,
+          compensated: [],
         }),
         cancelled('a', 'the mission was cancelled'),
         cancelled('b', 'the mission was cancelled'),

@@ -3,7 +3,7 @@ import { partitionOf } from '#chassis/partitioner.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
-import { commandToChild, reportToParent } from './children.ts';
+import { commandsOfUndoing, commandToChild, reportToParent } from './children.ts';
 import { type Assignment, assignmentOf, type Dispatcher, isCurrent } from './dispatch.ts';
 import type { ReportEvent } from './input.ts';
 import type { SealedFact } from './ledger.ts';
@@ -39,7 +39,9 @@ export class Sender {
     for (const { event, bytes } of events) {
       out.send(topics.coordination, { key: state.mission_id, value: bytes, partition, ...headers });
       this.report(reportToParent(state, event), headers, out);
-      if (event.event_type === 'task_assigned') {
+      if (event.event_type === 'undoing_started') {
+        for (const command of commandsOfUndoing(state, event)) this.command(command, headers, out);
+      } else if (event.event_type === 'task_assigned') {
         if (event.payload.kind === 'mission') this.command(commandToChild(state, event), headers, out);
         else if (isCurrent(state, event.payload))
           this.dispatcher.offer(assignmentOf(state, event, bytes), (next) => this.assign(next, out));

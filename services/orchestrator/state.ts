@@ -130,6 +130,7 @@ export const newTask: TaskState = {
   checkpoint: '',
   handoffs: 0,
   waiting_for: '',
+  tried: 0,
 };
 
 /**
