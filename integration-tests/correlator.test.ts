@@ -236,6 +236,39 @@ emit: [Ping]
   assert.deepEqual(errors, [['hop_limit', 'pong']]);
 });
 
+test('a route, a pause for a person, and a correlator that comes late', { timeout: 120_000 }, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder', 'checker'] });
+  await Promise.all([space.start('orchestrator'), space.start('worker')]);
+  const id = await space.submit({
+    ...mission(`
+on_failure: continue
+subscriptions:
+  - { name: stop, on: task_failed, pause: "look at {{payload.task_id}}" }
+  - name: triage
+    on: task_failed
+    task: { id: triage, role: builder, routes: [{ when: { payload.code: tool_failed }, role: checker }], script: [{ run: "true", idempotent: true }] }
+tasks: [{ id: a, role: builder, max_attempts: 1, script: [{ run: exit 1, idempotent: true }] }]
+`),
+  });
+  const failed = (fact: FactEvent) => fact.event_type === 'task_failed';
+  await space.facts.until(({ all: found }) => found.some(({ event }) => failed(event)), 'failed task');
+  // Nobody has reacted, so the mission goes on.
+  await space.start('correlator');
+  const { review_id, kind, reason, arguments_hash } = await space.facts.review(id);
+  assert.deepEqual([kind, reason], ['pause', 'look at a']);
+  const asked = () => all(space.facts.of(id), 'task_requested')[0];
+  await space.facts.until(() => asked() !== undefined, 'request for triage');
+  assert.equal(asked()?.payload.task.role, 'checker');
+  assert.equal(asked()?.payload.reason, 'role checker: payload.code eq "tool_failed"');
+  const answer = { event_type: 'review_completed', review_id, arguments_hash, decision: 'approved' } as const;
+  await space.command({ ...answer, correlation_id: id, event_id: 'answer', source_agent: 'person:p' });
+  await checkEnds(space, [id], 'mission_failed');
+  const facts = space.facts.of(id);
+  const answered = all(facts, 'review_completed')[0]?.sequence ?? Number.NaN;
+  const assigned = all(facts, 'task_assigned').find(({ payload }) => payload.task_id === 'triage');
+  assert.ok((assigned?.sequence ?? 0) > answered, 'no task begins during the pause');
+});
+
 /** Chains of three tasks, each of which reacts to the one before, and an aggregator over all of them. */
 const chain = `
 subscriptions:

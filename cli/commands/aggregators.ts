@@ -24,9 +24,11 @@ export async function apply(io: Invocation, file: string): Promise<ExitCode> {
   const changes = await withConnection(io, async (connection) => {
     const known = new Map((await readStanding(connection, signal)).all.map((each) => [each.name, each]));
     const compared = given.map((each) => [each, changeOf(known.get(each.name), each)] as const);
-    const news = compared.flatMap(([each, change]) =>
-      change === 'same' ? [] : [[each.name, each] as const],
-    );
+    // One that is changed holds for all that it held for before: what waits to be handled is not passed over.
+    const news = compared.flatMap(([each, change]) => {
+      const applied_at = known.get(each.name)?.applied_at ?? each.applied_at;
+      return change === 'same' ? [] : [[each.name, { ...each, applied_at }] as const];
+    });
     await writeStanding(connection, new Map(news));
     return compared.map(([each, change]) => ({ name: each.name, kind: kindOf(each), change }));
   });

@@ -18,12 +18,12 @@ export async function status(io: Invocation, mission: string): Promise<ExitCode>
   const id = checkedMissionId(mission);
   const { facts, standing, ledger } = await withConnection(io, async (connection) => ({
     facts: await factsOf(connection, id, signal),
-    standing: (await readStanding(connection, signal)).current,
+    standing: await readStanding(connection, signal),
     ledger: connection.topics.coordination,
   }));
   signal.throwIfAborted();
   if (facts.length === 0) throw new Failure('not_found', `the ledger has no fact of mission ${id}`);
-  const joins = joinsOf(facts, standing, ledger);
+  const joins = joinsOf(facts, (time) => standing.at(time), ledger);
   if (output.json) {
     output.document({ mission_id: id, aggregators: joins }, true);
     return 0;
@@ -54,12 +54,16 @@ export interface JoinView {
 }
 
 /** The correlator's own fold of the ledger, so that what a person sees is what it knows. */
-export function joinsOf(facts: readonly FactEvent[], standing: Standing, ledger: string): JoinView[] {
+export function joinsOf(
+  facts: readonly FactEvent[],
+  standingAt: (time: number) => Standing,
+  ledger: string,
+): JoinView[] {
   let state: Correlation | null = null;
   let joins: readonly Join[] = [];
   let over = false;
   for (const fact of facts) {
-    state = correlate(state, fact, { standing, ledger }).state;
+    state = correlate(state, fact, { standing: standingAt(fact.timestamp), ledger }).state;
     // It forgets a mission that has ended, and people do not.
     if (state === null && joins.length > 0) over = true;
     else joins = [...(state?.joins.values() ?? [])];

@@ -19,8 +19,8 @@ export interface CorrelationsSettings {
   readonly topics: TopicNames;
   readonly codec: Codec;
   readonly log: Logger;
-  /** What holds for every mission, as it is now. */
-  readonly standing: () => Standing;
+  /** What holds for every mission, for a fact of this time (epoch ms). */
+  readonly standing: (time: number) => Standing;
 }
 
 /** So many names and ids always fit into a record. */
@@ -78,7 +78,7 @@ export class Correlations implements PartitionLogic {
     const { topics, standing } = this.settings;
     const id = fact.correlation_id;
     const before = this.known.get(id) ?? null;
-    const rules = { standing: standing(), ledger: topics.coordination };
+    const rules = { standing: standing(fact.timestamp), ledger: topics.coordination };
     const { state, reports, missions } = correlate(before, fact, rules);
     this.checkSize(state);
     // All that can throw comes before the first effect, so that a refused record has changed nothing.

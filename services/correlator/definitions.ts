@@ -8,7 +8,8 @@ import type { Standing } from './decide.ts';
 import { decodeStanding, StandingReactions } from './standing.ts';
 
 export interface Definitions {
-  current(): Standing;
+  /** What holds for a fact of this time (epoch ms). */
+  at(time: number): Standing;
   ready(): boolean;
   stop(deadlineMs: number): Promise<void>;
 }
@@ -84,7 +85,7 @@ export async function openDefinitions(parts: Parts): Promise<Definitions> {
     late.abort();
   }
   return {
-    current: () => standing.current,
+    at: (time) => standing.at(time),
     ready: () => follower.ready(),
     stop: (deadlineMs) => follower.stop(deadlineMs),
   };

@@ -13,7 +13,7 @@ await run('correlator', async (context) => {
     barrierTopic: null,
     transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'correlator', 2),
     open: (partition) =>
-      new Correlations({ partition, partitions, topics, codec, log, standing: definitions.current }),
+      new Correlations({ partition, partitions, topics, codec, log, standing: definitions.at }),
   });
   return {
     ready: () => consumer.ready() && definitions.ready(),
