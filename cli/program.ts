@@ -43,6 +43,7 @@ export function commands(wrap: Wrap): Command {
     .option('--no-services', 'only the stack, the schemas and the topics')
     .option('--workers <n>', 'worker processes (default 1)', count)
     .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
+    .option('--retriers <n>', 'retrier processes (default 1)', count)
     .option('--free-ports', 'random ports instead of the default ones')
     .option('--jars <folder>', 'where downloaded jars are kept (default .ravenhelm/jars)');
   add('down', 'stop what `up` started; data stay', async (io, options) =>

@@ -88,8 +88,17 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
  */
 function settingsOf({ env, counts }: StartSettings): string {
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
+  const { RAVENHELM_RETRY_POLICY } = env;
   const models = modelSettings(env);
-  const asked = { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, models, ...counts };
+  const asked = {
+    KAFKA_BROKERS,
+    SCHEMA_REGISTRY_URL,
+    RAVENHELM_ROLES,
+    RAVENHELM_PREFIX,
+    models,
+    RAVENHELM_RETRY_POLICY,
+    ...counts,
+  };
   return hash('sha256', JSON.stringify(asked));
 }
 
@@ -111,12 +120,17 @@ export async function runningCounts(dir: string): Promise<Partial<Counts>> {
   if (found === null || !(await isRunning(found))) return {};
   const count = (kind: string) =>
     found.services.filter(({ name }) => name === kind || name.startsWith(`${kind}-`)).length;
-  return { orchestrator: count('orchestrator'), worker: count('worker'), projector: count('projector') };
+  return {
+    orchestrator: count('orchestrator'),
+    worker: count('worker'),
+    projector: count('projector'),
+    retrier: count('retrier'),
+  };
 }
 
 async function launch(to: StartSettings, settings: string): Promise<void> {
   const log = join(to.dir, 'logs', 'supervisor.log');
-  const { orchestrator, worker, projector } = to.counts;
+  const { orchestrator, worker, projector, retrier } = to.counts;
   const args = [
     join(import.meta.dirname, 'main.ts'),
     ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
@@ -127,6 +141,8 @@ async function launch(to: StartSettings, settings: string): Promise<void> {
       String(worker),
       '--projectors',
       String(projector),
+      '--retriers',
+      String(retrier),
     ],
   ];
   const child = withLog(log, (fd) =>

@@ -13,6 +13,7 @@ const { values } = parseArgs({
     orchestrators: { type: 'string', default: '1' },
     workers: { type: 'string', default: '1' },
     projectors: { type: 'string', default: '1' },
+    retriers: { type: 'string', default: '1' },
   },
 });
 const { dir, cwd = process.cwd(), settings = '' } = values;
@@ -33,6 +34,7 @@ const supervised = await supervise({
     orchestrator: Number(values.orchestrators),
     worker: Number(values.workers),
     projector: Number(values.projectors),
+    retrier: Number(values.retriers),
   }),
 });
 

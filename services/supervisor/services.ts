@@ -12,7 +12,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'worker' | 'projector';
+export type ServiceKind = 'orchestrator' | 'worker' | 'projector' | 'retrier';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -22,6 +22,7 @@ const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; re
   orchestrator: { args: [], count: 1 },
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
+  retrier: { args: [], count: 1 },
 };
 
 const kinds = Object.keys(table) as ServiceKind[];
