@@ -73,13 +73,11 @@ function keyOf({ headers, key }: Message): Buffer | null {
  * are.
  */
 export function upcast(value: Buffer | null, codec: Codec): { value: Buffer | null; upcast: boolean } {
-  if (value === null) return { value, upcast: false };
+  // What was written with a newer schema than ours may hold more than we know of: it stays as it is.
+  if (value === null || !codec.isOlder(value)) return { value, upcast: false };
   try {
     const decoded = codec.decode(value);
-    const written = codec.encodeRecord(decoded.name, decoded.value);
-    // Ids of a registry grow. What was written with a newer schema than ours may hold more than we know of.
-    const older = value.readInt32BE(1) < written.readInt32BE(1);
-    return older ? { value: written, upcast: true } : { value, upcast: false };
+    return { value: codec.encodeRecord(decoded.name, decoded.value), upcast: true };
   } catch {
     return { value, upcast: false };
   }
