@@ -1,9 +1,11 @@
 import type { Batch, KafkaMessage } from 'kafkajs';
+import { untilAcquired } from './acquiring.ts';
 import { Alarm } from './alarm.ts';
 import { Aside } from './aside.ts';
 import { within } from './deadline.ts';
-import { decodeRecord, needsSchema } from './decode-record.ts';
+import { decodeRecord, loadSchema, needsSchema } from './decode-record.ts';
 import { asFailure, type Failure } from './failures.ts';
+import { reportGap } from './gaps.ts';
 import { Holds } from './holds.ts';
 import { type Fetched, Inbox } from './inbox.ts';
 import type { Logger } from './log.ts';
@@ -12,13 +14,12 @@ import { outgoing } from './outbox.ts';
 import type { PartitionSettings } from './partition-settings.ts';
 import type { PartitionLogic } from './processor.ts';
 import { epochKey, positionsKey, Restore } from './restore.ts';
+import { announceSignal } from './signals.ts';
 import { Transaction } from './transaction.ts';
 import type { Transactor } from './transactor.ts';
 
 /** How long facts that nobody waits for may wait for company, in milliseconds. */
 const lazyMs = 4;
-/** Acquisitions in a row that may fail before the process gives up and lets its supervisor start it again. */
-const mostFailures = 8;
 
 type State = 'acquiring' | 'running' | 'closed';
 
@@ -47,7 +48,6 @@ export class Partition {
   private lazyTimer: NodeJS.Timeout | null = null;
   private loadingSchema = false;
   private paused = false;
-  private failures = 0;
   /** When something last moved, for the watchdog; milliseconds of the monotonic clock. */
   private movedAt = performance.now();
   /** Next offset to be fetched, by input topic. */
@@ -96,27 +96,13 @@ export class Partition {
 
   /** Takes the partition over. Never throws: what fails is tried again, and too many failures end the process. */
   async acquire(): Promise<void> {
-    while (!this.is('closed')) {
-      const started = performance.now();
-      try {
-        await this.acquireOnce();
-        metrics.acquireSeconds.observe((performance.now() - started) / 1000);
-        this.failures = 0;
-        this.pump();
-        return;
-      } catch (error) {
-        if (this.is('closed')) return;
-        this.failures += 1;
-        const { failures } = this;
-        const failure = asFailure(error, 'commit_unknown');
-        this.log.warn(
-          { code: failure.code, error: failure.message, failures },
-          'could not acquire partition',
-        );
-        if (failures >= mostFailures) return this.settings.crash(failure);
-        await new Promise((done) => setTimeout(done, Math.min(100 * 2 ** failures, 5000)));
-      }
-    }
+    const acquired = await untilAcquired({
+      once: () => this.acquireOnce(),
+      over: () => this.is('closed'),
+      crash: this.settings.crash,
+      log: this.log,
+    });
+    if (acquired) this.pump();
   }
 
   private async acquireOnce(): Promise<void> {
@@ -168,7 +154,7 @@ export class Partition {
     for (const topic of processor.inputs) {
       const earliest = await control.earliest(topic, index);
       const position = restored[topic] ?? earliest;
-      if (position < earliest) this.reportGap(topic, position, earliest);
+      if (position < earliest) reportGap(this.log, topic, position, earliest);
       this.fetchPositions.set(topic, Math.max(position, earliest));
       this.committedPositions.set(topic, Math.max(position, earliest));
     }
@@ -194,12 +180,6 @@ export class Partition {
     for (const topic of this.settings.processor.inputs) this.settings.control.pause(topic, this.index);
   }
 
-  private reportGap(topic: string, expected: number, found: number): void {
-    metrics.inputGaps.inc({ topic }, found - expected);
-    const fields = { code: 'input_gap', topic, expected, found };
-    this.log.error(fields, 'records were deleted before they were read');
-  }
-
   /** Takes what the client fetched; returns at once, so that no partition waits for another. */
   offer(batch: Batch): void {
     if (batch.topic === this.settings.processor.stateTopic) {
@@ -215,13 +195,13 @@ export class Partition {
     if (this.holds.isStray(topic, Number(fetchedOffset))) return;
     const expected = this.fetchPositions.get(topic) ?? 0;
     // The client jumped, because the broker no longer had the offset.
-    if (Number(fetchedOffset) > expected) this.reportGap(topic, expected, Number(fetchedOffset));
+    if (Number(fetchedOffset) > expected) reportGap(this.log, topic, expected, Number(fetchedOffset));
     metrics.records.inc({ topic }, batch.messages.length);
     for (const message of batch.messages) {
       const offset = Number(message.offset);
       if (offset < expected) continue;
       this.inbox.push({ topic, offset, message });
-      this.announceSignal(topic, message);
+      announceSignal(this.logic, topic, this.index, message, this.settings.codec);
     }
     this.fetchPositions.set(topic, Number(batch.lastOffset()) + 1);
     if (this.inbox.overfull && !this.paused) this.pauseInputs();
@@ -233,19 +213,6 @@ export class Partition {
     const position = this.fetchPositions.get(topic);
     if (!this.is('running') || this.holds.has(topic)) return;
     if (position !== undefined && next > position) this.fetchPositions.set(topic, next);
-  }
-
-  private announceSignal(topic: string, message: KafkaMessage): void {
-    const { logic } = this;
-    const { codec } = this.settings;
-    if (logic?.signals === undefined || message.value === null) return;
-    const name = codec.nameOf(message.value);
-    if (name === null || !logic.signals.has(name)) return;
-    try {
-      logic.arrived?.(decodeRecord(topic, this.index, message, codec));
-    } catch {
-      // Its turn will come, and with it the dead letter.
-    }
   }
 
   /** Handles what there is room for, and starts a commit when none is under way. Call it whenever something changed. */
@@ -332,12 +299,11 @@ export class Partition {
     this.transaction.urgent = true;
   }
 
-  /** A schema that was registered after this process started. Decoding says it plainly when there is none. */
   private async loadSchema({ value }: KafkaMessage): Promise<void> {
     if (value === null) return;
     this.loadingSchema = true;
     try {
-      await this.settings.codec.load(value, AbortSignal.timeout(10_000));
+      await loadSchema(this.settings.codec, value);
     } catch (error) {
       this.fail(asFailure(error, 'registry_unavailable'));
     } finally {

@@ -1,9 +1,9 @@
-import { Failure, isRetried } from '#chassis/failures.ts';
+import { Failure } from '#chassis/failures.ts';
 import type { PayloadOf } from '#schemas/types.gen.ts';
 import { resume } from './assigning.ts';
 import { finishOrRelease, taskEnded } from './consequences.ts';
 import { type Decision, type IgnoreReason, ignore, type TaskReport } from './input.ts';
-import { retryDelay } from './policy.ts';
+import { attemptRetry, delayAfterAttempt } from './retries.ts';
 import { said } from './saying.ts';
 import { whyStale } from './stale.ts';
 import type { TaskState } from './state.ts';
@@ -80,8 +80,10 @@ export function attemptFailed(
   const { state, now } = turn;
   const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
-  if (isRetried(code) && attempt < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
-    const retry_at = now + retryDelay(state.policy, attempt);
+  const spec = state.plan?.tasks[position];
+  const again = attemptRetry(state.policy, code, spec?.role ?? '', spec?.max_attempts ?? 0);
+  if (attempt < again.max_attempts) {
+    const retry_at = now + delayAfterAttempt(again, attempt);
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
     // The task gave its place in flight back.
     finishOrRelease(turn);
