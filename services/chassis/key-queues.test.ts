@@ -58,3 +58,9 @@ test('what retention has taken is not waited for', () => {
   assert.notEqual(queues.behind('t', 'k', null, retryRetentionMs), null);
   assert.equal(queues.behind('t', 'k', null, retryRetentionMs + 1), null);
 });
+
+test('the next owner of the partition knows who waits', () => {
+  const queues = new KeyQueues();
+  queues.waits('t', 'k', null, '4s', 0);
+  assert.deepEqual(restored(queues).behind('t', 'k', null, 0), { place: 2, delay: '4s' });
+});
