@@ -147,7 +147,7 @@ export function planner(made_by: string): string {
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
     case 'reactions':
-      return ': reactions ask for them as it goes';
+      return ': its tasks come from reactions';
     default:
       return '';
   }
