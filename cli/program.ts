@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
+import { addLetterCommands } from './letter-commands.ts';
 import { addMissionFlags } from './mission-flags.ts';
 
-type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
+export type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
 type Wrap = (
   action: (io: Invocation, ...args: unknown[]) => Promise<ExitCode>,
 ) => (...args: unknown[]) => Promise<void>;
@@ -44,6 +45,7 @@ export function commands(wrap: Wrap): Command {
     .option('--workers <n>', 'worker processes (default 1)', count)
     .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
     .option('--correlators <n>', 'correlator processes (default 1)', count)
+    .option('--retriers <n>', 'retrier processes (default 1)', count)
     .option('--free-ports', 'random ports instead of the default ones')
     .option('--jars <folder>', 'where downloaded jars are kept (default .ravenhelm/jars)');
   add('down', 'stop what `up` started; data stay', async (io, options) =>
@@ -157,9 +159,11 @@ export function commands(wrap: Wrap): Command {
   )
     .addOption(new Option('--by <what>', 'add up by this').choices(['task', 'role', 'model', 'day']))
     .option('--since <when>', 'only calls since 90m, 24h or 7d ago, or since a date or time');
-  add('agents', 'agents and services, and when they were last heard of', async (io) =>
-    (await import('./commands/missions.ts')).agents(io),
-  );
+  add(
+    'agents',
+    'agents and services: who is there, what they are doing, and who is lost',
+    async (io, options) => (await import('./commands/agents.ts')).agents(io, options),
+  ).option('--all', 'those that are long gone, too');
 
   program.commandsGroup('The ledger:');
   add('events <id>', 'every fact of a mission, read from Kafka', async (io, id) =>
@@ -183,6 +187,8 @@ export function commands(wrap: Wrap): Command {
   add('rebuild', 'fold the ledger into PostgreSQL anew, and swap it in', async (io, options) =>
     (await import('./commands/rebuild.ts')).rebuild(io, options),
   ).option('--check', 'change nothing: compare what would be built with what is there');
+
+  addLetterCommands(group('dlq', 'dead letters: what nobody could process'), command);
 
   program.commandsGroup('Set-up:');
   const topics = group('topics', 'the topic table');
@@ -238,7 +244,7 @@ export function commands(wrap: Wrap): Command {
   command(schemas, 'register', 'register all, or none when one is refused', async (io) =>
     (await import('./commands/schemas.ts')).register(io),
   );
-  const roles = group('roles', 'what agents there are');
+  const roles = group('roles', 'what roles there are, who runs them and how they do');
   command(roles, 'list', 'all roles', async (io) => (await import('./commands/roles.ts')).list(io), true);
   command(roles, 'show <name>', 'one role with its prompt', async (io, name) =>
     (await import('./commands/roles.ts')).show(io, name),

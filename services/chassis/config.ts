@@ -24,6 +24,8 @@ const Environment = z.object({
   RAVENHELM_WORKSPACES: z.string().min(1).default('.ravenhelm/workspaces'),
   /** Folder of role files; the project's own when not set. */
   RAVENHELM_ROLES: z.string().min(1).optional(),
+  /** File that says which records are tried again, and how; see docs/operations.md. */
+  RAVENHELM_RETRY_POLICY: z.string().min(1).optional(),
   /** How long the group waits for a silent member before its partitions go to another; milliseconds. */
   RAVENHELM_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6000).max(300_000).default(6000),
   /** How long an open transaction may hold readers back when its producer died; milliseconds. */
@@ -34,7 +36,7 @@ const Environment = z.object({
   MAX_WORKERS_PER_ROLE: z.coerce.number().int().min(1).max(10_000).default(32),
   /**
    * Assignments that a role may have outstanding in a partition, sent and not begun; not set: as many as its live
-   * agents can hold, and 32 at least.
+   * agents can hold.
    */
   RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

@@ -5,6 +5,8 @@ import { environmentOf } from './environment.ts';
 export interface ServiceSpec {
   /** Unique; names its log. */
   readonly name: string;
+  /** What its health events call it. */
+  readonly kind?: string;
   /** The file that node runs, and its arguments. */
   readonly main: string;
   readonly args: readonly string[];
@@ -12,7 +14,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector';
+export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics' | 'retrier';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -23,9 +25,21 @@ const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; re
   correlator: { args: [], count: 1 },
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
+  statistics: { args: [], count: 1 },
+  retrier: { args: [], count: 1 },
 };
 
 export const kinds = Object.keys(table) as ServiceKind[];
+
+/** `orchestrator=2`, as the supervisor is started with. */
+export const countFlags = (counts: Counts): string[] =>
+  kinds.flatMap((kind) => ['--count', `${kind}=${counts[kind]}`]);
+
+export function countsIn(flags: readonly string[]): Counts {
+  return countsOf(
+    Object.fromEntries(flags.map((flag) => flag.split('=')).map(([kind, number]) => [kind, Number(number)])),
+  );
+}
 
 export function countsOf(wanted: Partial<Counts>): Counts {
   const counts = kinds.map((kind) => [kind, wanted[kind] ?? table[kind].count] as const);
@@ -37,6 +51,7 @@ export function servicesFor(counts: Counts): ServiceSpec[] {
   return kinds.flatMap((kind) =>
     Array.from({ length: counts[kind] }, (_, number) => ({
       name: number === 0 ? kind : `${kind}-${number + 1}`,
+      kind,
       main: join(services, kind, 'main.ts'),
       args: table[kind].args,
       environment: (env: NodeJS.ProcessEnv) => environmentOf(kind, env),
