@@ -146,6 +146,8 @@ export function planner(made_by: string): string {
       return ', made without a model';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
+    case 'reactions':
+      return ': its tasks come from reactions';
     default:
       return '';
   }
