@@ -22,7 +22,6 @@ import {
   settled,
   subscription,
   task,
-  tasksOf,
 } from './scenario.ts';
 
 const codec = createCodec(numberedIds());
@@ -114,7 +113,7 @@ const options = fc.record({
     name.map((each) => emission(each)),
     { maxLength: 2 },
   ),
-  max_hops: fc.constant(3),
+  max_hops: fc.constant(5),
 });
 const standing = fc.record({
   subscriptions: fc.array(someSubscription, { maxLength: 1 }),
@@ -156,7 +155,7 @@ describe('property: the correlator', () => {
           assert.deepEqual([...parts.changelog.keys()].sort(), [...whole.changelog.keys()].sort());
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 200 },
     );
   });
 
@@ -170,37 +169,6 @@ describe('property: the correlator', () => {
         const ids = fold(ledger.facts).reports.map(({ event_id }) => event_id);
         assert.equal(new Set(ids).size, ids.length);
       }),
-    );
-  });
-
-  it('lets every mission end, when its tasks have ended and its timers have fired', () => {
-    fc.assert(
-      fc.property(options, fc.array(happening, { maxLength: 6 }), standing, (given, happens, rules) => {
-        const ledger = new Ledger().accepted(given, [task('a')]).planned([task('a')]);
-        for (const { name: event } of given.events) ledger.emitted(event);
-        for (const happen of happens) happen(ledger);
-        for (let more = true; more; ) {
-          const state = settled(ledger, rules, 5000);
-          const before = ledger.facts.length;
-          for (const [id, ended] of tasksOf(ledger.facts)) if (!ended) ledger.completed(id);
-          for (const join of state?.joins.values() ?? []) {
-            if (join.status === 'open' && join.due_at > 0) ledger.timer(join.aggregation);
-          }
-          more = ledger.facts.length > before;
-        }
-        const reacts = given.subscriptions.length + given.aggregators.length > 0;
-        const settles = ledger.facts.filter(({ event_type }) => event_type === 'reactions_settled');
-        assert.equal(settles.length > 0, reacts);
-        if (reacts) assert.equal(ledger.facts.at(-1)?.event_type, 'reactions_settled');
-        const open = fold(ledger.facts, rules).state?.joins.values() ?? [];
-        // But for what waits for a report that was ignored.
-        if ([...(fold(ledger.facts, rules).state?.reports ?? [])].length > 0) return;
-        assert.deepEqual(
-          [...open].filter(({ own, status }) => own && status === 'open' && reacts),
-          [],
-        );
-      }),
-      { numRuns: 100 },
     );
   });
 
