@@ -52,7 +52,10 @@ async function allCommands(
     assert.equal(up.code, 0, up.stderr);
     const names = (await services()).map(({ name, state }) => `${name} ${state}`);
     const all = ['orchestrator', 'correlator', 'worker', 'projector', 'statistics', 'retrier'];
-    assert.deepEqual(names, all.map((name) => `${name} ready`));
+    assert.deepEqual(
+      names,
+      all.map((name) => `${name} ready`),
+    );
     const again = await ravenhelm(['up']);
     assert.match(again.stdout, /^Everything was up already:/);
     const { stdout } = await ravenhelm(['status', '--json']);
