@@ -738,6 +738,8 @@ export interface MissionFailedPayload {
   readonly usage: Usage;
   /** Ids of the tasks that were undone, in that order. */
   readonly compensated: readonly string[];
+  /** Of a mission that went on after a failure: what completed all the same. */
+  readonly result: string;
 }
 
 /** What the person limits; 0 everywhere means the default. */

@@ -63,7 +63,9 @@ export function fail(turn: Turn, code: string, message: string, compensated: rea
   const duration_ms = now - state.created_at;
   const why = { code, message: cut(message, mostResult) };
   const about = { failed_tasks, completed, duration_ms, usage: turn.state.spent, compensated };
-  turn.add(own('mission_failed', { ...why, ...about }));
+  // One that went on after a failure has something to show.
+  const result = state.policy.on_failure === 'continue' ? partialResult(state) : '';
+  turn.add(own('mission_failed', { ...why, ...about, result }));
 }
 
 /**
@@ -106,9 +108,20 @@ export function finish(turn: Turn): void {
 
 /** The results of the tasks that no other task needs. */
 function missionResult(state: MissionState): string {
-  const last = state.tasks.flatMap((_, position) =>
-    state.plan?.dependents[position]?.length === 0 ? [named(state, position)] : [],
+  return resultOf(state, (position) => state.plan?.dependents[position]?.length === 0);
+}
+
+/** The results of the tasks that completed, and that no task which completed has made use of. */
+function partialResult(state: MissionState): string {
+  const done = (position: number) => state.tasks[position]?.status === 'completed';
+  return resultOf(
+    state,
+    (position) => done(position) && state.plan?.dependents[position]?.some(done) !== true,
   );
+}
+
+function resultOf(state: MissionState, isLast: (position: number) => boolean): string {
+  const last = state.tasks.flatMap((_, position) => (isLast(position) ? [named(state, position)] : []));
   const lines = last.filter(({ result }) => result !== '').map(({ id, result }) => `${id}: ${result}`);
   return cut(last.length === 1 ? (last[0]?.result ?? '') : lines.join('\n'), mostResult);
 }

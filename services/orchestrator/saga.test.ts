@@ -102,6 +102,7 @@ describe('on_failure: compensate', () => {
       own('mission_failed', {
         code: 'task_failed',
         message: 'task d failed (unauthorized): it broke',
+        result: '',
         failed_tasks: ['d'],
         completed: 3,
         duration_ms: 1000,

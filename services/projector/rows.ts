@@ -261,7 +261,10 @@ export function outcomeOf(fact: FactEvent): Outcome | null {
   switch (fact.event_type) {
     case 'mission_completed':
       return { ...noOutcome, result: fact.payload.result };
-    case 'mission_failed':
+    case 'mission_failed': {
+      const { code, message, result } = fact.payload;
+      return { code, message, result: result === '' ? noOutcome.result : result };
+    }
     case 'mission_rejected':
       return { ...noOutcome, code: fact.payload.code, message: fact.payload.message };
     case 'mission_cancelled':
