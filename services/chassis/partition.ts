@@ -11,6 +11,7 @@ import { outgoing } from './outbox.ts';
 import type { PartitionSettings } from './partition-settings.ts';
 import type { PartitionLogic } from './processor.ts';
 import { epochKey, positionsKey, Restore } from './restore.ts';
+import { stopPoint } from './stop-point.ts';
 import { Transaction } from './transaction.ts';
 import type { Transactor } from './transactor.ts';
 
@@ -125,6 +126,7 @@ export class Partition {
     const transactor = this.settings.openTransactor(processor.transactionalIds(index));
     this.transactor = transactor;
     await transactor.fence();
+    stopPoint('fenced');
 
     const logic = processor.open(index);
     const restore = new Restore(logic, codec);
@@ -141,6 +143,7 @@ export class Partition {
     }
     if (this.is('closed')) return;
     logic.restored();
+    stopPoint('restored');
 
     await this.resumeInputs(restore.positions);
     if (this.is('closed')) return;

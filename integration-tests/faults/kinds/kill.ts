@@ -1,0 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServiceName } from '../../harness.ts';
+import type { Fault } from '../fault.ts';
+
+/** kill -9 of one service, again and again, one of its processes each time. */
+export const killOf = (service: ServiceName): Fault => ({
+  name: `kill-${service}`,
+  how: `kill -9 of one of the ${service}s, again and again`,
+  async inject(swarm, random, signal) {
+    const times = swarm.size(20, 3);
+    for (let n = 0; n < times; n++) {
+      swarm.killAndTime(random.pick(swarm.members.of(service)));
+      await sleep(random.int(swarm.size(2000, 1500), swarm.size(5000, 2500)), undefined, { signal });
+    }
+    return { kills: times };
+  },
+});

@@ -1,0 +1,79 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { Failure } from '#chassis/failures.ts';
+
+export interface Options {
+  readonly seed: number;
+  readonly short: boolean;
+  readonly json: boolean;
+  /** Only these faults; empty: all. */
+  readonly only: readonly string[];
+  /** At least so many in the whole campaign. */
+  readonly missions: number;
+  /** Write docs/reliability.md. */
+  readonly write: boolean;
+  /** Try this broken version of the code, or `all` of them, and expect to fail. */
+  readonly broken: string | null;
+  /** How long after a fault a mission may take to end before it counts as stuck; seconds. */
+  readonly patience: number;
+  readonly keep: boolean;
+}
+
+export const usage = `npm run test:faults [-- OPTIONS]
+
+  --short            the short form, under five minutes
+  --seed N           the same choices as another run had
+  --only A,B         only these faults
+  --missions N       at least so many missions (200, short: 40)
+  --json             figures as JSON
+  --write            write docs/reliability.md
+  --broken NAME|all  take one protection out of the code, or each in turn, and see the campaign fail
+  --patience S       seconds after a fault until a mission counts as stuck (180)
+  --keep             keep the folder with logs and workspaces
+`;
+
+/** Throws Failure `invalid_arguments`. */
+export function parseOptions(args: readonly string[]): Options {
+  let values: ReturnType<typeof parse>['values'];
+  try {
+    ({ values } = parse(args));
+  } catch (error) {
+    throw new Failure('invalid_arguments', `${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  }
+  const { short } = values;
+  return {
+    seed: whole('--seed', values.seed, randomInt(1, 1_000_000)),
+    short,
+    json: values.json,
+    only: values.only?.split(',').filter((name) => name !== '') ?? [],
+    missions: whole('--missions', values.missions, short ? 40 : 200),
+    write: values.write,
+    broken: values.broken ?? null,
+    patience: whole('--patience', values.patience, short ? 90 : 180),
+    keep: values.keep,
+  };
+}
+
+const parse = (args: readonly string[]) =>
+  parseArgs({
+    args: [...args],
+    options: {
+      short: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      seed: { type: 'string' },
+      only: { type: 'string' },
+      missions: { type: 'string' },
+      broken: { type: 'string' },
+      patience: { type: 'string' },
+    },
+  });
+
+function whole(name: string, given: string | undefined, fallback: number): number {
+  if (given === undefined) return fallback;
+  const found = Number(given);
+  if (!Number.isSafeInteger(found) || found < 1)
+    throw new Failure('invalid_arguments', `${name}: found ${given}, expected a whole number from 1 on`);
+  return found;
+}
