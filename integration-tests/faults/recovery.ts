@@ -24,7 +24,7 @@ export class Recovery {
   /** From now to the next fact of each task that this agent has claimed and not ended. */
   ofAgent(pid: number, from = Date.now()): void {
     const waiting = new Set<string>();
-    for (const [key, { agent }] of this.checker.holders) if (agent.endsWith(`:${pid}`)) waiting.add(key);
+    for (const [key, agent] of this.checker.holders) if (agent.endsWith(`:${pid}`)) waiting.add(key);
     this.until(from, waiting, ({ fact }) => `${fact.correlation_id}/${String(fact.payload['task_id'] ?? '')}`);
   }
 

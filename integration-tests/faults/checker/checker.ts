@@ -48,8 +48,8 @@ export class Checker {
   trustClocks = true;
   /** When each changelog's partition was taken over last, by `topic/partition`. */
   readonly takeovers = new Map<string, number>();
-  /** Whose claim each running attempt is: tasks by agent. */
-  readonly holders = new Map<string, { readonly agent: string; readonly mission: string; readonly task: string }>();
+  /** Which agent has claimed each running task, by <mission>/<task>. */
+  readonly holders = new Map<string, string>();
   private readonly intents = new Set<string>();
   private readonly claims = new Set<string>();
   private readonly reports = new Set<string>();
@@ -137,7 +137,7 @@ export class Checker {
     book.take(fact, bytes, partition);
     const task = `${id}/${text(payload['task_id'])}`;
     if (type === 'task_started')
-      this.holders.set(task, { agent: fact.source_agent, mission: id, task: text(payload['task_id']) });
+      this.holders.set(task, text(payload['agent']));
     else this.holders.delete(task);
     if (type === 'task_assigned' || type === 'compensation_started') count(this.assignedFacts, fact.event_id);
     if (type === 'task_started' || type === 'task_completed')
