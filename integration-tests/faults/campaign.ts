@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
+import { checkCommands } from './commands.ts';
 import type { Fault } from './fault.ts';
 import type { FaultFigures, Figures } from './figures.ts';
 import { faults } from './kinds/table.ts';
 import type { Options } from './options.ts';
 import { seeded } from './random.ts';
 import { percentile } from './recovery.ts';
-import { checkCommands } from './commands.ts';
-import { services, Swarm } from './swarm.ts';
+import { Swarm, services } from './swarm.ts';
 
 /** Bounds the load: so many missions are under way while a fault is tried. */
 const inFlight = 8;
@@ -143,7 +143,11 @@ async function tryFault(
 }
 
 /** What the faults left of the missions that were asked for, in peace: the swarm is still whole. */
-async function submitTheRest(swarm: Swarm, { missions, patience }: Options, signal: AbortSignal): Promise<void> {
+async function submitTheRest(
+  swarm: Swarm,
+  { missions, patience }: Options,
+  signal: AbortSignal,
+): Promise<void> {
   const left = missions - swarm.feeder.missions.size;
   if (left <= 0) return;
   swarm.say(`${left} more missions, in peace`);

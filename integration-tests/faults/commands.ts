@@ -30,7 +30,12 @@ async function check(swarm: Swarm, args: readonly string[], signal: AbortSignal)
     child.once('error', failed);
   });
   const [ended, out, err] = await Promise.all([code, text(child.stdout), text(child.stderr)]);
-  if (ended !== 0) swarm.violations.add('wrong', args.join(' '), `exit code ${ended}:\n${out.slice(-3000)}${err.slice(-1000)}`);
+  if (ended !== 0)
+    swarm.violations.add(
+      'wrong',
+      args.join(' '),
+      `exit code ${ended}:\n${out.slice(-3000)}${err.slice(-1000)}`,
+    );
 }
 
 /** All facts that the checker has seen are rows. */
@@ -39,7 +44,11 @@ async function untilProjected(swarm: Swarm, signal: AbortSignal): Promise<void> 
   await client.connect();
   let rows = 0;
   try {
-    for (const late = Date.now() + caughtUpWithinMs; Date.now() < late; await sleep(300, undefined, { signal })) {
+    for (
+      const late = Date.now() + caughtUpWithinMs;
+      Date.now() < late;
+      await sleep(300, undefined, { signal })
+    ) {
       const found = await client.query<{ count: string }>(
         `select count(*) from "${schemaName('faults')}".timeline`,
       );

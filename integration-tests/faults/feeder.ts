@@ -20,6 +20,8 @@ export class Feeder {
   poison = 0;
   /** Feed only these shapes; empty: all. */
   only: readonly string[] = [];
+  /** To be submitted a second time when they have ended. */
+  private readonly again = new Set<string>();
   private timer: NodeJS.Timeout | null = null;
   private readonly asked = new Set<Promise<void>>();
 
@@ -39,6 +41,7 @@ export class Feeder {
     const fill = () => {
       for (let open = this.open.length; open < inFlight && this.missions.size - from < most; open++)
         this.ask(this.submitNext());
+      for (const id of this.again) if (this.checker.missions.get(id)?.end) this.ask(this.submitAgain(id));
     };
     fill();
     this.timer = setInterval(fill, 200);
@@ -73,11 +76,21 @@ export class Feeder {
       this.repeated += 1;
       await this.send(shaped.command);
     }
+    if (random.chance(0.2)) this.again.add(id);
     if (number % 40 === 20) {
       this.poison += 1;
       const value = Buffer.from(`not a mission ${number}`);
       await this.context.publisher.send(this.context.topics.missions, [{ key: `poison-${number}`, value }]);
     }
+  }
+
+  /** One that has ended long since: whoever forgets it runs it a second time. */
+  private async submitAgain(id: string): Promise<void> {
+    this.again.delete(id);
+    const command = this.missions.get(id)?.command;
+    if (command === undefined) return;
+    this.repeated += 1;
+    await this.send(command);
   }
 
   /** Any command of a person. */

@@ -44,7 +44,10 @@ export class Memory {
           .toSorted((a, b) => a - b);
         const peak = Math.max(...lives.flatMap(([, samples]) => samples.map(({ mb }) => mb)));
         const median = slopes[Math.floor(slopes.length / 2)] ?? null;
-        return [service, { peak_mb: Math.round(peak), mb_per_minute: median === null ? null : round(median) }];
+        return [
+          service,
+          { peak_mb: Math.round(peak), mb_per_minute: median === null ? null : round(median) },
+        ];
       }),
     );
   }

@@ -38,7 +38,10 @@ export function parseOptions(args: readonly string[]): Options {
   try {
     ({ values } = parse(args));
   } catch (error) {
-    throw new Failure('invalid_arguments', `${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    throw new Failure(
+      'invalid_arguments',
+      `${error instanceof Error ? error.message : String(error)}\n${usage}`,
+    );
   }
   const { short } = values;
   return {

@@ -74,7 +74,8 @@ export class OwnStack {
     const { ports } = state;
     const { env } = process;
     const java = await findJava(env, signal);
-    if (!java.found) throw new Failure('stack_unavailable', `the campaign starts a broker of its own: ${java.why}`);
+    if (!java.found)
+      throw new Failure('stack_unavailable', `the campaign starts a broker of its own: ${java.why}`);
     const jars = await fetchJars({
       dir: jarsFolder,
       log: join(dir, 'logs', 'maven.log'),
@@ -138,7 +139,9 @@ export class OwnStack {
       await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', `size=${brokerDisk}`, 'tmpfs', path]);
       this.disk = { path };
     } catch {
-      this.disk = { why: 'no file system may be mounted here, and nothing else on the machine must run full' };
+      this.disk = {
+        why: 'no file system may be mounted here, and nothing else on the machine must run full',
+      };
     }
   }
 

@@ -3,7 +3,7 @@
  * every connection of every service goes through here. It loses single answers (the broker has done what was asked, and
  * the connection dies), is dead for a while (nothing arrives, nothing is refused), or is slow.
  */
-import { connect as dial, createServer, type Server, type Socket } from 'node:net';
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { eachFrame } from '../lossy-network.ts';
 
 /** Kafka's numbers of the requests whose answers the campaign loses. */

@@ -1,5 +1,6 @@
 /** How long after a fault the next fact is accepted, in each place that the fault concerns. */
 import type { CheckedFact, Checker } from './checker/checker.ts';
+import { text } from './checker/wire.ts';
 
 export class Recovery {
   private readonly checker: Checker;
@@ -25,7 +26,7 @@ export class Recovery {
   ofAgent(pid: number, from = Date.now()): void {
     const waiting = new Set<string>();
     for (const [key, agent] of this.checker.holders) if (agent.endsWith(`:${pid}`)) waiting.add(key);
-    this.until(from, waiting, ({ fact }) => `${fact.correlation_id}/${String(fact.payload['task_id'] ?? '')}`);
+    this.until(from, waiting, ({ fact }) => `${fact.correlation_id}/${text(fact.payload['task_id'])}`);
   }
 
   private until<Place>(from: number, waiting: Set<Place>, placeOf: (checked: CheckedFact) => Place): void {

@@ -93,7 +93,10 @@ class Draft {
   }
 }
 
-type Shape = (draft: Draft, random: Random) => Omit<Partial<MissionCommand>, 'tasks'> & { readonly may_fail?: boolean };
+type Shape = (
+  draft: Draft,
+  random: Random,
+) => Omit<Partial<MissionCommand>, 'tasks'> & { readonly may_fail?: boolean };
 
 const quick = (random: Random): Call => ({ pause: 0.05 + random.next() * 0.3 });
 const workers = [roles.builder, roles.checker] as const;
@@ -141,7 +144,9 @@ const retries: Shape = (draft, random) => {
 /** Calls that a person has to approve: parked without a worker. */
 const reviews: Shape = (draft, random) => {
   draft.add({ id: 'before', role: roles.builder }, [quick(random)]);
-  draft.add({ id: 'asks', role: roles.careful, needs: ['before'] }, [{ pause: 0.1, once: random.chance(0.5) }]);
+  draft.add({ id: 'asks', role: roles.careful, needs: ['before'] }, [
+    { pause: 0.1, once: random.chance(0.5) },
+  ]);
   return {};
 };
 
@@ -155,7 +160,10 @@ const once: Shape = (draft, random) => {
 /** Some seconds in one step, so that whatever happens to its worker happens to it. */
 const long: Shape = (draft, random) => {
   for (let i = 0; i < 2; i++)
-    draft.add({ id: `long-${i}`, role: random.pick(workers) }, [{ pause: 1 + random.next() * 3 }, quick(random)]);
+    draft.add({ id: `long-${i}`, role: random.pick(workers) }, [
+      { pause: 1 + random.next() * 3 },
+      quick(random),
+    ]);
   return {};
 };
 

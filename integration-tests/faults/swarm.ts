@@ -129,7 +129,12 @@ export class Swarm {
       };
       silenceKafkajsWarnings();
       const context = await openClients(env, stack.registry, signal);
-      const table = topicTable({ prefix: 'faults', roles: Object.keys(roleFiles), partitions, replication: 1 });
+      const table = topicTable({
+        prefix: 'faults',
+        roles: Object.keys(roleFiles),
+        partitions,
+        replication: 1,
+      });
       await applyTopics(context.admin, table, signal);
       const swarm = new Swarm({ settings, stack, context, env, topics: table.map(({ name }) => name) });
       say(`starting ${instances} of each: ${services.join(', ')}`);
@@ -179,7 +184,8 @@ export class Swarm {
   /** Everything runs and is ready, whatever a fault has left. */
   async whole(signal: AbortSignal): Promise<void> {
     this.stack.proxy.heal();
-    for (const name of ['kafka', 'postgres', 'apicurio', 'registry'] as const) await this.stack.up(name, signal);
+    for (const name of ['kafka', 'postgres', 'apicurio', 'registry'] as const)
+      await this.stack.up(name, signal);
     for (const member of this.members.all) member.stopForgotten();
     for (const service of services) {
       while (this.members.of(service).length < instances) await this.members.add(service);
@@ -196,7 +202,8 @@ export class Swarm {
     await Promise.race([feeder.acknowledgedAll(), sleep(deadlineMs, undefined, { signal })]);
     while (waits() && Date.now() < late) await sleep(200, undefined, { signal });
     for (const id of feeder.open) {
-      if (checker.missions.has(id)) violations.add('stuck', id, `no end ${deadlineMs / 1000} s after the fault`);
+      if (checker.missions.has(id))
+        violations.add('stuck', id, `no end ${deadlineMs / 1000} s after the fault`);
     }
     // Each topic is read on its own, and what was written together is not read together.
     await sleep(1500, undefined, { signal });
@@ -215,7 +222,8 @@ export class Swarm {
       const book = checker.missions.get(id);
       if (book === undefined || book.end === '' || this.checked.has(id)) continue;
       this.checked.add(id);
-      if (end !== null && book.end !== end) violations.add('lost', id, `ended with ${book.end}, expected ${end}`);
+      if (end !== null && book.end !== end)
+        violations.add('lost', id, `ended with ${book.end}, expected ${end} (${book.failure})`);
       const runs = await readOutside(this.outsideOf(id));
       this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.outcomes, violations);
     }

@@ -10,7 +10,9 @@ test('a journal is asked for again while the broker or the registry is away', as
   let asked = 0;
   const read = patiently(() => {
     const code = answers[asked++];
-    return code == null ? Promise.resolve([]) : Promise.reject(new Failure(code, 'away'));
+    return code === null || code === undefined
+      ? Promise.resolve([])
+      : Promise.reject(new Failure(code, 'away'));
   });
   assert.deepEqual(await read(wanted, new AbortController().signal), []);
   assert.equal(asked, 3);

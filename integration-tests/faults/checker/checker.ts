@@ -136,8 +136,7 @@ export class Checker {
     }
     book.take(fact, bytes, partition);
     const task = `${id}/${text(payload['task_id'])}`;
-    if (type === 'task_started')
-      this.holders.set(task, text(payload['agent']));
+    if (type === 'task_started') this.holders.set(task, text(payload['agent']));
     else this.holders.delete(task);
     if (type === 'task_assigned' || type === 'compensation_started') count(this.assignedFacts, fact.event_id);
     if (type === 'task_started' || type === 'task_completed')
@@ -195,7 +194,8 @@ export class Checker {
     for (const [event, times] of this.assignedFacts) {
       const found = this.assignments.get(event) ?? 0;
       if (found < times) this.violations.add('lost', missionOf(event), `assignment ${event} reached no role`);
-      if (found > times) this.violations.add('duplicated', missionOf(event), `assignment ${event} sent ${found} times`);
+      if (found > times)
+        this.violations.add('duplicated', missionOf(event), `assignment ${event} sent ${found} times`);
     }
     for (const event of this.assignments.keys()) {
       if (!this.assignedFacts.has(event))

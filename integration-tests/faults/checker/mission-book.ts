@@ -32,6 +32,8 @@ export class MissionBook {
   private readonly timers = new Set<string>();
   private readonly claims = new Set<string>();
   end = '';
+  /** What the ledger says of the last task that failed for good. */
+  failure = '';
   facts = 0;
 
   constructor(id: string, partition: number, violations: Violations) {
@@ -72,7 +74,11 @@ export class MissionBook {
     if (partition !== this.partition)
       this.violations.add('wrong', this.id, `facts in partitions ${this.partition} and ${partition}`);
     if (sequence <= this.sequence)
-      this.violations.add('duplicated', this.id, `fact ${sequence} (${fact.event_type}) after ${this.sequence}`);
+      this.violations.add(
+        'duplicated',
+        this.id,
+        `fact ${sequence} (${fact.event_type}) after ${this.sequence}`,
+      );
     else if (sequence > this.sequence + 1)
       this.violations.add('lost', this.id, `facts ${this.sequence + 1} to ${sequence - 1}`);
     else if (previous_hash !== this.hash)
@@ -133,10 +139,15 @@ export class MissionBook {
       const [attempt, lease] = [number(payload['attempt']), number(payload['lease'])];
       if (attempt !== task.attempt || lease !== task.lease) {
         const expected = `${task.attempt}/${task.lease}`;
-        this.violations.add('wrong', this.id, `${id}: ${type} of ${attempt}/${lease}, expected of ${expected}`);
+        this.violations.add(
+          'wrong',
+          this.id,
+          `${id}: ${type} of ${attempt}/${lease}, expected of ${expected}`,
+        );
       }
     }
     task.end = type;
+    if (type === 'task_failed') this.failure = `${id}: ${text(payload['code'])}: ${text(payload['message'])}`;
   }
 
   private fired(fact: Wired, payload: Payload): void {

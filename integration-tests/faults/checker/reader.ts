@@ -25,7 +25,12 @@ export class Reader {
   private running: Promise<void> | null = null;
 
   /** `take` is called for one record after the other, in order within a partition, once each; it is tried again when it throws. */
-  constructor(broker: string, topics: readonly string[], groupId: string, take: (seen: Seen) => Promise<void>) {
+  constructor(
+    broker: string,
+    topics: readonly string[],
+    groupId: string,
+    take: (seen: Seen) => Promise<void>,
+  ) {
     this.kafka = new kafkajs.Kafka({
       brokers: [broker],
       clientId: groupId,
@@ -105,13 +110,19 @@ export class Reader {
       });
       await ended.promise;
     } finally {
-      await Promise.race([consumer.disconnect().catch(() => undefined), sleep(3000, undefined, { ref: false })]);
+      await Promise.race([
+        consumer.disconnect().catch(() => undefined),
+        sleep(3000, undefined, { ref: false }),
+      ]);
     }
   }
 
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.race([this.consumer?.disconnect().catch(() => undefined), sleep(3000, undefined, { ref: false })]);
+    await Promise.race([
+      this.consumer?.disconnect().catch(() => undefined),
+      sleep(3000, undefined, { ref: false }),
+    ]);
     await Promise.race([this.running, sleep(5000, undefined, { ref: false })]);
   }
 }

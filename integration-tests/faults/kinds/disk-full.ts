@@ -16,7 +16,10 @@ export const diskFull: Fault = {
     const ballast = join(stack.disk.path, '..', 'kafka', 'ballast');
     const from = Date.now();
     const filled = await fill(stack.disk.path, ballast, signal);
-    for (const late = Date.now() + swarm.size(20_000, 8000); Date.now() < late && (await stack.running('kafka')); )
+    for (
+      const late = Date.now() + swarm.size(20_000, 8000);
+      Date.now() < late && (await stack.running('kafka'));
+    )
       await sleep(100, undefined, { signal });
     const died = !(await stack.running('kafka'));
     await rm(ballast, { force: true });

@@ -41,7 +41,12 @@ export const zombie: Fault = {
   },
 };
 
-async function takenOver(swarm: Swarm, service: string, since: number, signal: AbortSignal): Promise<boolean> {
+async function takenOver(
+  swarm: Swarm,
+  service: string,
+  since: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const mine = `faults.${service}`;
   for (const late = Date.now() + takeoverMs; Date.now() < late; ) {
     for (const [place, at] of swarm.checker.takeovers) if (place.startsWith(mine) && at > since) return true;
