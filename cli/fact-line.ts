@@ -9,7 +9,7 @@ export function factLine(fact: FactEvent, colors?: Colors): string {
   if (colors === undefined) return `${event_type} | ${source_agent} → ${target_agent} | ${detail}`;
   const bar = colors.dim('|');
   const agents = `${source_agent} ${colors.dim('→')} ${target_agent}`;
-  return `${tint(fact, colors)(event_type)} ${bar} ${agents} ${bar} ${detail}`;
+  return `${factTint(fact, colors)(event_type)} ${bar} ${agents} ${bar} ${detail}`;
 }
 
 /** What a fact is about, in a few words: its task, its wave or its message. */
@@ -105,6 +105,10 @@ export function factDetail(fact: FactEvent): string {
       return `up to ${fact.payload.up_to}`;
     case 'role_unavailable':
       return `nobody runs ${fact.payload.role}, which ${oneLine(fact.payload.tasks.join(', '))} wait for`;
+    case 'undoing_started': {
+      const { code, message, cancelled_by } = fact.payload;
+      return cancelled_by === null ? `${code}: ${oneLine(message)}` : `cancelled: ${oneLine(message)}`;
+    }
     case 'compensation_started':
     case 'compensation_completed':
       return `${fact.payload.task_id} undoes ${fact.payload.compensates}`;
@@ -144,11 +148,12 @@ export function planner(made_by: string): string {
   }
 }
 
-function tint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
+/** The colour of a fact's type. */
+export function factTint({ event_type }: FactEvent, colors: Colors): (text: string) => string {
   if (/_(failed|rejected)$/.test(event_type)) return colors.red;
   if (event_type === 'safety_violation' || event_type === 'error_raised') return colors.red;
   if (
-    /_(cancelled|released)$|^(timer_fired|review_requested|pause_requested|role_unavailable)$/.test(
+    /_(cancelled|released)$|^(timer_fired|undoing_started|review_requested|pause_requested|role_unavailable)$/.test(
       event_type,
     )
   )

@@ -13,6 +13,8 @@ export interface LedgerEntry {
 export interface LedgerReading {
   /** Only this mission: then only its partition is read. */
   readonly mission: string | null;
+  /** Only these, where `from` says which partitions to read. */
+  readonly missions?: ReadonlySet<string>;
   /** First offset by partition; absent: all from the earliest. */
   readonly from?: ReadonlyMap<number, number>;
   readonly start?: 'earliest' | 'latest';
@@ -37,7 +39,7 @@ export async function placeOfMission(
  * those is the business of `verify`.
  */
 export async function readLedger(connection: Connection, reading: LedgerReading): Promise<void> {
-  const { mission, until, start, signal, each } = reading;
+  const { mission, missions, until, start, signal, each } = reading;
   const from = reading.from ?? (await onlyIts(connection, mission));
   const what = {
     topic: connection.topics.coordination,
@@ -47,7 +49,9 @@ export async function readLedger(connection: Connection, reading: LedgerReading)
     ...(start === undefined ? {} : { start }),
   };
   await readDecoded(connection, what, ({ message, partition, offset }, decode) => {
-    if (mission !== null && message.key?.toString() !== mission) return true;
+    const key = message.key?.toString() ?? '';
+    if (mission !== null && key !== mission) return true;
+    if (missions?.has(key) === false) return true;
     const fact = factIn(decode);
     return fact === null ? true : each({ fact, partition, offset });
   });

@@ -40,7 +40,11 @@ export function addMissionFlags(command: Command): Command {
   command.option('--budget-usd <x>', 'the most that all model calls may cost', usd);
   command.option('--budget-calls <n>', 'the most model calls', whole);
   oneOf('--at-limit <what>', 'when the budget does not reach (default stop)', 'stop', 'ask', 'cheaper');
-  oneOf('--on-failure <what>', 'what a failed task does to the rest', 'fail_fast', 'continue', 'replan');
+  oneOf(
+    '--on-failure <what>',
+    'what a failed task does to the rest (default fail_fast)',
+    ...['fail_fast', 'continue', 'replan', 'compensate', 'suspend'],
+  );
   return command;
 }
 

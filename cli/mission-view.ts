@@ -65,6 +65,8 @@ function reviewLines({ reviews }: MissionState, colors: Colors): string[] {
 interface ShownTask {
   readonly id: string;
   readonly role: string;
+  /** Its own, if it has one. */
+  readonly priority: string;
   readonly task: TaskState;
   /** The mission that the task is; empty: it is none, or has not begun. */
   readonly child: string;
@@ -88,7 +90,7 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
       if (spec === undefined || task === undefined) return [];
       const begun = spec.kind === 'mission' && task.attempt > 0;
       const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
-      return [{ id: spec.id, role: spec.role, task, child }];
+      return [{ id: spec.id, role: spec.role, priority: spec.priority, task, child }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -137,7 +139,8 @@ function headLine(state: MissionState, now: number, colors: Colors, turn: string
   const glyph = missionGlyph(state.status, colors, turn);
   const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
   const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : state.status;
-  return `${glyph} ${colors.bold(name)}  ${status}  ${tasks}${took}  ${colors.dim(state.mission_id)}`;
+  const priority = state.priority === 'normal' ? '' : `${state.priority} priority  `;
+  return `${glyph} ${colors.bold(name)}  ${status}  ${priority}${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
 function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
@@ -147,8 +150,14 @@ function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;
 }
 
-function taskLine({ id, role, task, child }: ShownTask, now: number, colors: Colors, turn: string): string {
+function taskLine(
+  { id, role, priority, task, child }: ShownTask,
+  now: number,
+  colors: Colors,
+  turn: string,
+): string {
   const parts = [`    ${taskGlyph(task.status, colors, turn)} ${id}`, colors.dim(role)];
+  if (priority !== '') parts.push(colors.dim(`${priority} priority`));
   if (task.started_at > 0) parts.push(duration(Math.max(0, (task.ended_at || now) - task.started_at)));
   if (task.attempt > 1) parts.push(colors.yellow(`attempt ${task.attempt}`));
   if (task.status === 'parked') parts.push(colors.yellow('waits for a person'));

@@ -1,5 +1,6 @@
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { oneLine } from './format.ts';
+import { mermaidText } from './mermaid-text.ts';
 import { cut, table } from './table.ts';
 
 /** A task of a plan as it is shown; `wave` counts from 1, 0 is planning. */
@@ -66,15 +67,5 @@ function outline(description: string, most: number): string {
 
 function label({ id, role, description }: ViewTask): string {
   const says = outline(description, mostLabel);
-  return [id, role, ...(says === '' ? [] : [says])].map(escaped).join('<br/>');
-}
-
-/**
- * Letters, digits and what cannot mean anything to Mermaid or HTML stay; all else becomes the number of the character,
- * which Mermaid shows as it: quotes, brackets, `#`, `;`, `%%{`, back quotes, tags. What is not seen is taken out.
- */
-function escaped(text: string): string {
-  return text
-    .replace(/\p{C}/gu, (character) => (/\p{Cc}/u.test(character) ? ' ' : ''))
-    .replace(/[^\p{L}\p{M}\p{N} ,_-]/gu, (character) => `#${character.codePointAt(0)};`);
+  return [id, role, ...(says === '' ? [] : [says])].map(mermaidText).join('<br/>');
 }

@@ -147,6 +147,16 @@ export function commands(wrap: Wrap): Command {
     (await import('./commands/events.ts')).events(io, id),
   );
   add(
+    'timeline <id>',
+    'who told whom what, when and why: of a mission, and of all that it comes from or that comes from it',
+    async (io, id, options) => (await import('./commands/timeline.ts')).timeline(io, id, options),
+  )
+    .option('--tree', 'what led to what, one below the other')
+    .option('--mermaid', 'print it as a Mermaid drawing: who tells whom, with --tree what led to what')
+    .option('--alone', 'only this mission: the rest of the ledger is not looked through')
+    .option('--since <when>', 'only facts since 90m, 24h or 7d ago, or since a date or time')
+    .option('--types <types>', 'only of these event types, with commas between; * stands for any text');
+  add(
     'verify [id]',
     'recompute hash chain, decisions and journals; exits 1 when anything differs',
     async (io, id, options) => (await import('./commands/verify.ts')).verify(io, id, options),

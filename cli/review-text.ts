@@ -28,6 +28,8 @@ export function question({ kind, task_id, tool }: Pick<ShownReview, 'kind' | 'ta
       return 'shall this plan be carried out?';
     case 'budget':
       return 'the budget does not reach: may as much again be used up?';
+    case 'pause':
+      return 'a reaction has paused the mission: shall it go on?';
     default:
       return oneLine(`${kind} of ${task_id || 'the mission'}`);
   }

@@ -74,6 +74,7 @@ function call(
     timeoutMs: 5_000,
     outputLimit: 4_096,
     idempotencyKey: 'm/t/1/2',
+    step: 2,
   };
   const tool = tools.get(`mcp__test__${name}`);
   assert.ok(tool, `${name} is listed`);

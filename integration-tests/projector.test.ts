@@ -605,7 +605,10 @@ function health(codec: Space['context']['codec'], agent: string, running: number
   return codec.encode({
     ...envelope('agent_health'),
     event_type: 'agent_health',
-    payload: { agent, ...about, running, capacity: 8, started_at: 1_790_000_000_000, code_version: '1' },
+    payload: {
+      ...{ agent, ...about, running, capacity: 8, started_at: 1_790_000_000_000, code_version: '1' },
+      ...{ pools: [], reason: '' },
+    },
   });
 }
 

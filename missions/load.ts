@@ -157,6 +157,7 @@ function taskSpec(
     mission: missionText(task.mission, mission),
     compensation: compensationOf(task, idempotent),
     budget: task.budget === undefined ? null : amountsOf(task.budget),
+    priority: task.priority ?? '',
   });
 }
 

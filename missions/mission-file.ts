@@ -87,7 +87,7 @@ const amounts = {
 const model = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,31}\/[^\s]{1,200}$/, 'expected provider/name, like ollama/llama3.1');
-const onFailure = z.enum(['fail_fast', 'continue', 'replan']);
+const onFailure = z.enum(['fail_fast', 'continue', 'replan', 'compensate', 'suspend']);
 
 const task = z.strictObject({
   /** Default: `<prefix>-<role>-wave<n>`. */
@@ -117,6 +117,8 @@ const task = z.strictObject({
     })
     .optional(),
   budget: z.strictObject(amounts).optional(),
+  /** Default: as the mission. */
+  priority: z.enum(['high', 'normal', 'low']).optional(),
 });
 /** What a mission within a mission may say. */
 const subMission: z.ZodType<SubMissionFile> = z.strictObject({

@@ -48,6 +48,18 @@ export interface AgentHealthPayload {
   /** Epoch ms. */
   readonly started_at: number;
   readonly code_version: string;
+  readonly pools: readonly AgentPool[];
+  /** How it ended. */
+  readonly reason: string;
+}
+
+/** What an agent does for one role. */
+export interface AgentPool {
+  readonly role: string;
+  /** Tasks it holds. */
+  readonly running: number;
+  /** Tasks it may hold. */
+  readonly capacity: number;
 }
 
 /** All answers that an aggregation waits for are there. */
@@ -523,6 +535,8 @@ export interface MissionCancelledPayload {
   readonly cancelled_by: string;
   readonly completed: number;
   readonly usage: Usage;
+  /** Ids of the tasks that were undone, in that order. */
+  readonly compensated: readonly string[];
 }
 
 /** What a person tells the orchestrator; everything but what is meant may be left out: {"brief": "Deploy the platform"} starts a mission. */
@@ -1361,6 +1375,8 @@ export interface TaskState {
   readonly handoffs: number;
   /** The dependency that the parked attempt waits for. */
   readonly waiting_for: string;
+  /** Attempts before a person had it tried again: they count no more. */
+  readonly tried: number;
 }
 
 /** A task to be made of an event. {{payload.x}} in a text is taken from the event. */
@@ -1472,6 +1488,22 @@ export interface ToolCallStartedPayload {
   readonly review_id: string;
 }
 
+/** What a mission did is being undone, step by step; then it fails or is cancelled. */
+export interface UndoingStarted extends Envelope {
+  readonly event_type: 'undoing_started';
+  readonly payload: UndoingStartedPayload;
+}
+
+/** What a mission did is being undone, step by step; then it fails or is cancelled. */
+export interface UndoingStartedPayload {
+  /** A code of the failure catalogue: what the mission will fail with. */
+  readonly code: string;
+  /** For people; of a cancellation: its reason. */
+  readonly message: string;
+  /** Who cancelled the mission; null: it fails. */
+  readonly cancelled_by: string | null;
+}
+
 /** Tokens and money spent on models. */
 export interface Usage {
   readonly input_tokens: number;
@@ -1560,6 +1592,7 @@ export type Event =
   | TimerFired
   | ToolCallEnded
   | ToolCallStarted
+  | UndoingStarted
   | WaveCompleted
   | WaveStarted;
 
@@ -1624,6 +1657,7 @@ export interface Records {
   readonly TimerFired: TimerFired;
   readonly ToolCallEnded: ToolCallEnded;
   readonly ToolCallStarted: ToolCallStarted;
+  readonly UndoingStarted: UndoingStarted;
   readonly WaveCompleted: WaveCompleted;
   readonly WaveStarted: WaveStarted;
 }

@@ -159,7 +159,7 @@ describe('access', () => {
       may('orchestrator', 'write'),
       [missions, reports, coordination, status, health, dlq, own, ...tasks, ...retries].sort(),
     );
-    assert.deepEqual(may('orchestrator', 'read'), [missions, reports, own].sort());
+    assert.deepEqual(may('orchestrator', 'read'), [missions, reports, health, own].sort());
     assert.deepEqual(
       may(worker, 'write'),
       [reports, steps, health, knowledge, dlq, names.state(worker), ...retries].sort(),

@@ -131,6 +131,7 @@ const facts: readonly RecordName[] = [
   'AggregationTimedOut',
   'ReactionsSettled',
   'RoleUnavailable',
+  'UndoingStarted',
   'CompensationStarted',
   'CompensationCompleted',
   'CompensationFailed',
@@ -212,7 +213,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
     }),
     topic(names.state('orchestrator'), {
       key: 'mission, and the kind of record',
-      records: ['MissionState', 'MissionPlan'],
+      // Assignments that wait for room are kept as they will be sent.
+      records: ['MissionState', 'MissionPlan', 'TaskAssigned'],
       together: 'mission',
       cleanup: 'compact',
       writers: ['orchestrator'],
@@ -266,11 +268,14 @@ export function topicTable(options: TableOptions): TopicSpec[] {
     }),
     topic(names.health, {
       key: 'agent',
-      records: ['AgentHealth'],
+      records: ['AgentHealth', 'ServiceReady'],
       partitions: 1,
-      cleanup: 'compact',
+      // Each process is an agent of its own: those that are long gone are forgotten.
+      cleanup: 'compact,delete',
+      retentionMs: 7 * day,
       writers: services,
-      readers: ['projector', 'person'],
+      // The orchestrator, to know which roles somebody runs.
+      readers: ['orchestrator', 'projector', 'person'],
     }),
     topic(names.knowledge, {
       key: 'pattern',

@@ -16,6 +16,7 @@ import {
 import { placeOfMission } from '../ledger.ts';
 import { checkedMissionId } from '../mission-command.ts';
 import type { Output } from '../output.ts';
+import { progressOf } from '../progress.ts';
 import { readDecoded } from '../read-decoded.ts';
 
 export interface VerifyOptions {
@@ -156,13 +157,6 @@ function stepIn(decode: () => { readonly decoded: { readonly value: object } }):
     if (error instanceof Failure) return null;
     throw error;
   }
-}
-
-/** Says now and then how far a long reading is. */
-function progressOf(output: Output, what: string) {
-  let read = 0;
-  const said = setInterval(() => output.note(`… ${read} ${what} read`), 2000);
-  return { one: () => void (read += 1), end: () => clearInterval(said) };
 }
 
 function tell(output: Output, report: Report): ExitCode {

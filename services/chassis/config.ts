@@ -32,6 +32,11 @@ const Environment = z.object({
   RAVENHELM_DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
   /** Tasks that one worker process runs at once for each role; a role's own limit is lower or equal. */
   MAX_WORKERS_PER_ROLE: z.coerce.number().int().min(1).max(10_000).default(32),
+  /**
+   * Assignments that a role may have outstanding in a partition, sent and not begun; not set: as many as its live
+   * agents can hold, and 32 at least.
+   */
+  RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   /** Port for /health, /ready and /metrics on the loopback interface; 0 takes a free one. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

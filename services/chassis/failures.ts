@@ -54,6 +54,7 @@ export const catalogue = {
   safety_violation: kind('task', false, 'A safety rule refused it.'),
   role_unknown: kind('task', false, 'No role of this name exists in roles/.'),
   internal_error: kind('task', true, 'An unexpected error inside Ravenhelm; the log has the stack.'),
+  hop_limit: kind('task', false, 'It was passed on, or reacted to, more often than is allowed.'),
   lease_lost: kind('task', true, 'The agent could not renew its lease and stopped before its next effect.'),
 
   // A tool call, told to the model
@@ -62,6 +63,11 @@ export const catalogue = {
   tool_unknown: kind('caller', false, 'The role has no tool of this name.'),
   not_found: kind('caller', false, 'What was asked for does not exist.'),
   rejected: kind('caller', false, 'A person said no to this call.'),
+  dependency_unavailable: kind(
+    'caller',
+    false,
+    'Nothing is left that could provide what the task waits for.',
+  ),
   sandbox_missing: kind('caller', false, 'The role wants a sandbox, and this machine has no bubblewrap.'),
   mcp_failed: kind('caller', false, 'The MCP server that has the tool could not be reached or broke off.'),
 
@@ -72,6 +78,7 @@ export const catalogue = {
   task_failed: kind('mission', false, 'A task failed for good and the mission fails fast.'),
   budget_exhausted: kind('mission', false, 'The budget of the mission does not reach for its next task.'),
   plan_rejected: kind('mission', false, 'A person rejected the plan.'),
+  pause_rejected: kind('mission', false, 'A reaction paused the mission, and a person did not let it go on.'),
   too_deep: kind('mission', false, 'Missions within missions go deeper than is allowed.'),
 
   // A review

@@ -1,5 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Codec } from '#schemas/codec.ts';
+import type { AgentPool } from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer.ts';
@@ -29,7 +30,13 @@ export interface ServiceContext {
 export interface Service {
   ready(): boolean;
   /** What its health events say. */
-  vitals(): { readonly roles: readonly string[]; readonly running: number; readonly capacity: number };
+  vitals(): {
+    readonly roles: readonly string[];
+    readonly running: number;
+    readonly capacity: number;
+    /** Of a worker: the same for each of its roles. */
+    readonly pools?: readonly AgentPool[];
+  };
   /** Takes nothing new, ends what it can until the deadline, gives the rest back. */
   stop(deadlineMs: number): Promise<void>;
 }

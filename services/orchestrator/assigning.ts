@@ -1,34 +1,55 @@
 import { Failure } from '#chassis/failures.ts';
-import type { Amounts } from '#schemas/types.gen.ts';
+import type { Amounts, NeedResult, ReviewAnswer, TaskSpec } from '#schemas/types.gen.ts';
 import { reservationFor, reserves, timeOf } from './budget.ts';
+import { goOnUndoing } from './compensating.ts';
+import { contextFor } from './context.ts';
 import { cut } from './cut.ts';
 import { stop } from './ending.ts';
 import { own, told } from './facts.ts';
+import { bytesOf, mostBytes } from './plan.ts';
 import { idsOf, named } from './positions.ts';
-import { inFlight, type MissionState, taskHasEnded } from './state.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
+import { askAboutFailures } from './suspending.ts';
 import type { Turn } from './turn.ts';
+import { suspendedFor } from './undoing.ts';
 import { waveHasStarted, waveOf } from './waves.ts';
 
 /** The most bytes of the results that an assignment carries. */
 const mostNeeds = 32 * 1024;
 
-/**
- * Assigns what may go on: first the parked tasks whose reviews are answered, then the tasks whose needs are met, in the
- * order of the plan, as far as the mission may have in flight and its budget reaches. While a review of the plan or of
- * the budget waits, no new attempt begins.
- */
+/** Assigns what may go on. What waits for something, while nothing goes on that could provide it, is told so. */
 export function release(turn: Turn): void {
-  const { tasks, plan, policy, reviews } = turn.state;
+  assign(turn);
+  if (tellUnavailable(turn)) assign(turn);
+}
+
+/**
+ * First the parked tasks that have what they waited for, then the tasks whose needs are met, in the order of the plan,
+ * as far as the mission may have in flight and its budget reaches. While a question about the whole mission waits, no
+ * new attempt begins.
+ */
+function assign(turn: Turn): void {
+  const { tasks, plan, policy, reviews, undoing } = turn.state;
   if (plan === null) return;
+  if (undoing !== '') {
+    goOnUndoing(turn);
+    return;
+  }
   let free = policy.max_in_flight;
   for (const task of tasks) if (inFlight(task)) free -= 1;
   const asks = new Set(reviews.map(({ task_id }) => task_id));
   for (let position = 0; position < tasks.length && free > 0; position += 1) {
-    if (tasks[position]?.status !== 'parked' || asks.has(plan.tasks[position]?.id ?? '')) continue;
+    const task = tasks[position];
+    if (task?.status !== 'parked' || task.waiting_for !== '' || asks.has(plan.tasks[position]?.id ?? ''))
+      continue;
     resume(turn, position);
     free -= 1;
   }
   if (asks.has('')) return;
+  if (suspendedFor(turn.state).length > 0) {
+    askAboutFailures(turn);
+    return;
+  }
   for (let position = 0; position < tasks.length && free > 0; position += 1) {
     const task = tasks[position];
     if (task?.status !== 'pending' || !needsAreMet(turn.state, position)) continue;
@@ -46,6 +67,27 @@ export function release(turn: Turn): void {
     give(turn, position, { attempt: task.attempt + 1, lease: 1, budget: reservation.amounts, cheaper });
     free -= 1;
   }
+}
+
+/**
+ * Nothing goes on by itself, and no question is open: then nobody is left who could provide what tasks wait for, be it
+ * that all the others wait too, or need one that does, or that what is left of the budget is held by those that wait.
+ */
+function tellUnavailable(turn: Turn): boolean {
+  const { tasks, plan, reviews } = turn.state;
+  const waits = ({ waiting_for }: TaskState) => waiting_for !== '';
+  if (missionHasEnded(turn.state) || reviews.length > 0 || !tasks.some(waits)) return false;
+  const goesOn = (task: TaskState) =>
+    inFlight(task) || task.status === 'waiting' || (task.status === 'parked' && !waits(task));
+  if (tasks.some(goesOn)) return false;
+  tasks.forEach((task, position) => {
+    const task_id = plan?.tasks[position]?.id;
+    if (!waits(task) || task_id === undefined) return;
+    const message = `nothing is left that could provide ${task.waiting_for}`;
+    const about = { task_id, code: 'dependency_unavailable', message, where: `task ${task_id}` };
+    turn.add(own('error_raised', { ...about, severity: 'warning', subscription: '', trigger: '' }));
+  });
+  return true;
 }
 
 /** A task that makes do with what there is waits for the end of its needs, others for their completion. */
@@ -69,7 +111,10 @@ function exhausted(turn: Turn, why: string): void {
 }
 
 /** Puts a question about the whole mission to a person; nothing is assigned until it is answered. */
-export function ask(turn: Turn, about: { kind: 'plan' | 'budget'; review_id: string; reason: string }): void {
+export function ask(
+  turn: Turn,
+  about: { kind: 'plan' | 'budget' | 'pause' | 'suspend'; review_id: string; reason: string },
+): void {
   const nothing = { task_id: '', tool: '', arguments: '', arguments_hash: '', expires_at: 0 };
   const nobody = { attempt: 0, lease: 0, agent: '', step: 0 };
   turn.add(own('review_requested', { ...nothing, ...nobody, ...about }));
@@ -84,7 +129,7 @@ export function resume(turn: Turn, position: number): void {
 }
 
 /** Gives a task to its role. A lease above 1 is a resume: it has what is left of the attempt's time. */
-function give(
+export function give(
   turn: Turn,
   position: number,
   as: {
@@ -99,7 +144,8 @@ function give(
   const spec = state.plan?.tasks[position];
   const task = state.tasks[position];
   if (spec === undefined || task === undefined) throw new Failure('internal_error', `no task ${position}`);
-  const { id, role, wave, description, script, kind, mission } = spec;
+  const { id, role, wave, kind, mission } = spec;
+  const { description, script } = toldTo(state, spec);
   if (wave > 0 && !waveHasStarted(state, wave)) {
     turn.add(own('wave_started', { wave, tasks: idsOf(state, waveOf(state, wave)) }));
   }
@@ -112,14 +158,33 @@ function give(
   const needs = needResults(state, position);
   const { lease_ms } = state.policy;
   const what = { task_id: id, role, wave, attempt, lease, description, script, needs, kind, mission };
-  const { context, compensates } = spec;
+  const { compensates } = spec;
+  const answers = resumed ? task.answers : [];
+  const context = contextFor(state, position, attempt, () =>
+    roomFor({ ...spec, description, script }, needs, answers),
+  );
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];
-  const answers = resumed ? task.answers : [];
   turn.add(
     told('task_assigned', role, { ...what, ...how, ...model, budget, roles, answers, context, compensates }),
   );
+}
+
+/** What a record with this assignment has room for (bytes). */
+function roomFor(spec: TaskSpec, needs: readonly NeedResult[], answers: readonly ReviewAnswer[]): number {
+  const bytes = [...needs, ...answers].reduce(
+    (sum, each) => sum + Buffer.byteLength(JSON.stringify(each)),
+    0,
+  );
+  return mostBytes - bytesOf([{ ...spec, context: '' }]) - bytes;
+}
+
+/** What undoes a task is told what the compensation of that task says. */
+function toldTo({ plan }: MissionState, spec: TaskSpec): Pick<TaskSpec, 'description' | 'script'> {
+  if (spec.compensates === '') return spec;
+  const undone = plan?.tasks[plan.index.get(spec.compensates) ?? -1];
+  return undone?.compensation ?? spec;
 }
 
 /** The model that the mission names for a role, or for all roles; empty: as the role says. */

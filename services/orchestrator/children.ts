@@ -3,10 +3,13 @@ import { missionCommand, noOptions } from '#schemas/mission-command.ts';
 import type { EventOf, MissionCommand } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { neutralise } from '#worker/safety/neutralise.ts';
+import { cut } from './cut.ts';
 import { type FactEvent, orchestrator } from './facts.ts';
 import type { ReportEvent } from './input.ts';
+import { priorityOf } from './priority.ts';
 import type { MissionState } from './state.ts';
 import { subMission } from './sub-mission.ts';
+import { isAwaited } from './undoing.ts';
 
 /**
  * Missions within missions. A task for the role `orchestrator` is a mission of its own: the task's assignment becomes
@@ -30,7 +33,7 @@ export const commandToChild = (
 ): MissionCommand => (fact.event_type === 'task_assigned' ? submitChild(state, fact) : cancelChild(fact));
 
 function submitChild(state: MissionState, fact: EventOf<'task_assigned'>): MissionCommand {
-  const { mission_id, policy, depth, priority } = state;
+  const { mission_id, policy, depth } = state;
   const { task_id, attempt, lease, budget, timeout_ms, needs } = fact.payload;
   const { description, mission } = fact.payload;
   const { name, brief, tasks, on_failure, hierarchy } = subMission({ id: task_id, description, mission });
@@ -47,7 +50,7 @@ function submitChild(state: MissionState, fact: EventOf<'task_assigned'>): Missi
     timestamp: fact.timestamp,
     correlation_id: childId(mission_id, task_id, attempt),
     causation_id: fact.event_id,
-    priority,
+    priority: priorityOf(state, task_id),
     name,
     brief: brief + known,
     tasks,
@@ -64,6 +67,26 @@ function submitChild(state: MissionState, fact: EventOf<'task_assigned'>): Missi
     depth: depth + 1,
   });
 }
+
+/** What the missions within this one are told that have to come to an end, and undo their own work, before it does. */
+export function commandsOfUndoing(state: MissionState, fact: EventOf<'undoing_started'>): MissionCommand[] {
+  return state.tasks.flatMap(({ attempt }, position) => {
+    const spec = state.plan?.tasks[position];
+    if (spec?.kind !== 'mission' || !isAwaited(state, position)) return [];
+    return missionCommand({
+      event_id: `${fact.event_id}/${spec.id}/cancel`,
+      event_type: 'mission_cancelled',
+      source_agent: orchestrator,
+      timestamp: fact.timestamp,
+      correlation_id: childId(state.mission_id, spec.id, attempt),
+      causation_id: fact.event_id,
+      priority: fact.priority,
+      reason: `the mission above is being undone: ${cut(fact.payload.message, mostReason)}`,
+    });
+  });
+}
+
+const mostReason = 2_000;
 
 function cancelChild(fact: EventOf<'task_cancelled'>): MissionCommand {
   const { task_id, attempt, reason } = fact.payload;

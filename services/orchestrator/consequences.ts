@@ -1,12 +1,15 @@
 import type { FailureCode } from '#chassis/failures.ts';
 import { askForAnotherPlan, planFromHeuristics, takePlan } from './adopting.ts';
 import { release } from './assigning.ts';
+import { endedWhileUndoing } from './compensating.ts';
 import { cut } from './cut.ts';
 import { cancelDependents, finish, isTolerated, stop } from './ending.ts';
 import { named } from './positions.ts';
 import { canReplan } from './replanning.ts';
+import { waitsForMore } from './settling.ts';
 import { taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
+import { suspendedFor } from './undoing.ts';
 import { completeWaves } from './waves.ts';
 
 /** What the end of a task leads to. */
@@ -14,13 +17,18 @@ import { completeWaves } from './waves.ts';
 /** The task at this position has just completed or failed for good. */
 export function taskEnded(turn: Turn, position: number, result: string): void {
   const { state } = turn;
+  if (state.undoing !== '') {
+    endedWhileUndoing(turn, position);
+    return;
+  }
   const failed = state.tasks[position]?.status === 'failed';
   const { id, kind, code, message } = named(state, position);
   if (kind === 'plan') {
     if (!failed) takePlan(turn, result);
     else if (withoutModel.has(code) && state.policy.options.planner !== 'model' && state.replans === 0) {
       planFromHeuristics(turn, [`no model could plan (${code}): ${cut(message, 500)}`]);
-    } else stop(turn, 'task_failed', `task ${id} failed (${code}): ${message}`);
+    } else if (suspendedFor(state).length > 0) release(turn);
+    else stop(turn, 'task_failed', `task ${id} failed (${code}): ${message}`);
   } else if (failed && !isTolerated(state.plan, position)) {
     failedForGood(turn, position);
   } else {
@@ -51,6 +59,10 @@ function failedForGood(turn: Turn, position: number): void {
       completeWaves(turn, cancelDependents(turn, position));
       finishOrRelease(turn);
       break;
+    case 'suspend':
+      // What runs goes on; then a person is asked.
+      release(turn);
+      break;
     case 'replan':
       if (state.status === 'planning') finishOrRelease(turn);
       else if (canReplan(state)) askForAnotherPlan(turn);
@@ -61,8 +73,9 @@ function failedForGood(turn: Turn, position: number): void {
   }
 }
 
-/** Ends the mission if all its tasks have ended; else assigns what may be. */
+/** Ends the mission if all its tasks have ended, and nobody else has to say so; else assigns what may be. */
 export function finishOrRelease(turn: Turn): void {
-  if (turn.state.tasks.every(taskHasEnded)) finish(turn);
-  else release(turn);
+  const waits = turn.state.undoing !== '' || suspendedFor(turn.state).length > 0;
+  if (waits || !turn.state.tasks.every(taskHasEnded)) release(turn);
+  else if (!waitsForMore(turn.state)) finish(turn);
 }

@@ -232,7 +232,10 @@ describe('a mission', () => {
     const outcome = given(state).when(cancel);
     const why = 'the mission was cancelled';
     outcome.then([
-      own('mission_cancelled', { reason: 'enough', cancelled_by: 'ann', completed: 1, usage: noUsage }),
+      own('mission_cancelled', {
+        ...{ reason: 'enough', cancelled_by: 'ann', completed: 1 },
+        ...{ usage: noUsage, compensated: [] },
+      }),
       cancelled('a', why),
       cancelled('b', why),
       cancelled('e', why),

@@ -1,8 +1,10 @@
 import { asFailure, Failure } from '#chassis/failures.ts';
-import { adoptPlan, planFromHeuristics } from './adopting.ts';
+import type { MissionPolicy } from '#schemas/types.gen.ts';
+import { adoptPlan, planFromHeuristics, planOfReactions } from './adopting.ts';
 import { answer, unanswered } from './answering.ts';
 import { release } from './assigning.ts';
 import { spentInFull } from './budget.ts';
+import { beginUndoing } from './compensating.ts';
 import { cancelTasks } from './ending.ts';
 import { own } from './facts.ts';
 import { deadline, taskTimer } from './firing.ts';
@@ -19,10 +21,12 @@ import type { WrittenPlan } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { deepestMission } from './policy.ts';
-import { emit, overdue, react } from './reacting.ts';
+import { emit, nobody, overdue, react } from './reacting.ts';
 import { report } from './reporting.ts';
+import { reacts } from './settling.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 import { Turn } from './turn.ts';
+import { hasToUndo } from './undoing.ts';
 
 /**
  * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
@@ -43,7 +47,7 @@ export function decide(
     const message = `mission ${state.mission_id}: found time ${now}, expected at least ${state.updated_at}`;
     throw new Failure('internal_error', message);
   }
-  const turn = new Turn(state, now, written);
+  const turn = new Turn(state, now, written && withoutRequested(written));
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
@@ -71,6 +75,21 @@ export function decide(
   }
 }
 
+/** Without tasks and without a planner all that can happen is a reaction. */
+function checkReacting(policy: MissionPolicy): void {
+  const { plan_only } = policy.options;
+  if (plan_only) throw new Failure('invalid_mission', 'options.plan_only: found it, and the planner none');
+  if (reacts({ policy })) return;
+  const expected = 'expected subscriptions or aggregators, or another planner';
+  throw new Failure('invalid_mission', `options.planner: found none, and no tasks; ${expected}`);
+}
+
+/** What reactions had asked for by then is known from the ledger, and stands beside any plan. */
+const withoutRequested = ({ tasks, notes }: WrittenPlan): WrittenPlan => ({
+  tasks: tasks.filter(({ caused_by }) => caused_by === ''),
+  notes,
+});
+
 function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPlan | null): Decision {
   const { mission_id, priority } = input;
   const envelope = { correlation_id: mission_id, priority, timestamp: now };
@@ -79,6 +98,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
   if (input.kind === 'refuse') return reject(input.code, input.message);
 
   const { name, brief, tasks, policy, traceparent, roles, parent, depth } = input;
+  const { planner, events } = policy.options;
   if (depth > deepestMission) {
     return reject('too_deep', `found ${depth} missions above this one, expected at most ${deepestMission}`);
   }
@@ -86,7 +106,8 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
   try {
     // What the brief asks for is only known once there is a plan, but an empty one is refused at once.
     plan = tasks.length > 0 ? planFrom(tasks, policy) : null;
-    if (plan === null) planningPlan(brief, policy);
+    if (plan === null && planner !== 'none') planningPlan(brief, policy);
+    if (plan === null && planner === 'none') checkReacting(policy);
   } catch (error) {
     const { code, message } = asFailure(error);
     return reject(code, message);
@@ -94,16 +115,26 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
   const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth };
   const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
-  else if (policy.options.planner === 'heuristic') planFromHeuristics(turn, []);
+  else if (planner === 'none') planOfReactions(turn);
+  else if (planner === 'heuristic') planFromHeuristics(turn, []);
   else release(turn);
+  // Behind the plan, so that what reacts to them has a plan to add to.
+  for (const emission of missionHasEnded(turn.state) ? [] : events) {
+    turn.add(own('event_emitted', { ...emission, ...nobody, subscription: '', trigger: '', hops: 0 }));
+  }
   return turn.decision();
 }
 
 function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
+  if (turn.state.undoing !== '') return ignore('AlreadyUndoing');
+  if (hasToUndo(turn.state)) {
+    beginUndoing(turn, { code: 'aborted', message: reason, cancelled_by: by });
+    return turn.decision();
+  }
   const completed = turn.state.tasks.filter((task) => task.status === 'completed').length;
   // The tasks that are cancelled with it only follow, but what is booked for them is part of its books.
   const usage = spentInFull(turn.state);
-  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage }));
+  turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage, compensated: [] }));
   cancelTasks(turn, 'the mission was cancelled');
   return turn.decision();
 }

@@ -1,15 +1,17 @@
 import type { FailureCode } from '#chassis/failures.ts';
+import { beginUndoing } from './compensating.ts';
 import { cut } from './cut.ts';
 import { own, told } from './facts.ts';
 import type { Plan } from './plan.ts';
 import { idsOf, named, names, positionsOf } from './positions.ts';
 import { inFlight, type MissionState, taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
+import { hasToUndo, ofThePlan } from './undoing.ts';
 
 /** How tasks are cancelled, and missions end. Statuses are looked at, never counted. */
 
 /** The most bytes of a mission's result, or of why it failed. */
-const mostResult = 8 * 1024;
+export const mostResult = 8 * 1024;
 
 /** Cancels all that needs the failed task, directly or not; returns the positions. */
 export function cancelDependents(turn: Turn, failed: number): number[] {
@@ -41,19 +43,26 @@ export function cancelTask(turn: Turn, position: number, reason: string): void {
   turn.add(told('task_cancelled', role, { task_id: id, role, attempt, lease, reason, kind }));
 }
 
-/** Fails the mission before all its tasks have ended. */
+/** Fails the mission before all its tasks have ended; where it says so, when what it did is undone. */
 export function stop(turn: Turn, code: FailureCode, message: string): void {
+  // One end is enough: what is being undone fails for what it began to be undone for.
+  if (turn.state.undoing !== '') return;
+  if (hasToUndo(turn.state)) {
+    beginUndoing(turn, { code, message: cut(message, mostResult), cancelled_by: null });
+    return;
+  }
   cancelTasks(turn, cut(message, mostResult));
   fail(turn, code, message);
 }
 
-function fail(turn: Turn, code: FailureCode, message: string): void {
+export function fail(turn: Turn, code: string, message: string, compensated: readonly string[] = []): void {
   const { state, now } = turn;
-  const failed_tasks = idsOf(state, positionsOf(state, 'failed'));
-  const completed = positionsOf(state, 'completed').length;
+  const ofPlan = positionsOf(state, 'failed').filter((at) => state.plan?.tasks[at]?.compensates === '');
+  const failed_tasks = idsOf(state, ofPlan);
+  const completed = ofThePlan(state).filter(({ status }) => status === 'completed').length;
   const duration_ms = now - state.created_at;
   const why = { code, message: cut(message, mostResult) };
-  const about = { failed_tasks, completed, duration_ms, usage: turn.state.spent, compensated: [] };
+  const about = { failed_tasks, completed, duration_ms, usage: turn.state.spent, compensated };
   turn.add(own('mission_failed', { ...why, ...about }));
 }
 

@@ -3,11 +3,14 @@ import type { Amounts, PendingReview, ReviewAnswer, Usage } from '#schemas/types
 import { noUsage } from '#schemas/usage.ts';
 import { booked, timeOf, unaccounted } from './budget.ts';
 import { cut } from './cut.ts';
+import { coordinated, joinFired } from './evolve-coordination.ts';
+import { compensationBegan, compensationEnded, redriven, undoingBegan } from './evolve-saga.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import { indexPlan, type Plan } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { defaultPolicy } from './policy.ts';
 import { isPlanning, type MissionState, newTask, type Status, type TaskState } from './state.ts';
+import { isAboutUndoing } from './undoing.ts';
 
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.
@@ -150,6 +153,8 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
           return withTask(fact.payload.task_id, (task) => ({ expired: task.expired + 1 }));
         case 'review':
           return answered(state, fact.payload.review_id, 'expired', 'nobody answered in time', at);
+        case 'aggregation':
+          return joinFired(state, fact.payload.aggregation, at);
         default:
           return { ...state, updated_at: at };
       }
@@ -158,7 +163,7 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
       const { review_id, kind, task_id, step, arguments_hash, expires_at } = fact.payload;
       const review: PendingReview = { review_id, kind, task_id, step, arguments_hash, expires_at };
       const reviews = [...state.reviews, review];
-      if (task_id === '') return { ...state, reviews, updated_at: at };
+      if (task_id === '' || isAboutUndoing(state, review)) return { ...state, reviews, updated_at: at };
       const parked = withTask(task_id, (task) => ({
         status: 'parked',
         lease_until: 0,
@@ -171,7 +176,6 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
       const { review_id, decision, comment } = fact.payload;
       return answered(state, review_id, decision, comment, at);
     }
-    case 'safety_violation':
     case 'agent_handoff':
     case 'dependency_required':
     case 'dependency_resolved':
@@ -187,10 +191,18 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
     case 'aggregation_timed_out':
     case 'reactions_settled':
     case 'role_unavailable':
-    case 'compensation_started':
-    case 'compensation_completed':
+      return coordinated(state, fact, envelope);
+
+    case 'safety_violation':
     case 'compensation_failed':
       return { ...state, updated_at: at };
+
+    case 'undoing_started':
+      return { ...undoingBegan(state, fact.payload), updated_at: at };
+    case 'compensation_started':
+      return { ...compensationBegan(state), updated_at: at };
+    case 'compensation_completed':
+      return { ...compensationEnded(state, fact.payload.task_id), updated_at: at };
 
     case 'mission_completed':
       return end(state, 'completed', at);
@@ -230,7 +242,7 @@ function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnv
   const deadline_at = timestamp + policy.deadline_ms;
   const about = { name, brief, policy, traceparent, roles, depth };
   const state = { ...base, ...about, deadline_at, status: 'planning' } as const;
-  const given = tasks.length > 0 || policy.options.planner === 'heuristic';
+  const given = tasks.length > 0 || ['heuristic', 'none'].includes(policy.options.planner);
   return given ? state : withPlan(state, planningPlan(brief, policy));
 }
 
@@ -256,6 +268,8 @@ function answered(
     const grants = state.grants + (decision === 'approved' ? 1 : 0);
     return { ...next, grants, cheaper: state.cheaper || decision === 'cheaper' };
   }
+  const tried = redriven(state, review, decision);
+  if (tried !== null) return { ...tried, reviews, updated_at: at };
   const position = state.plan?.index.get(review.task_id);
   const task = position === undefined ? undefined : state.tasks[position];
   if (position === undefined || task === undefined) return next;
@@ -282,6 +296,8 @@ const freshAttempt = {
   journal_offset: -1,
   expired: 0,
   answers: [],
+  reported: 0,
+  waiting_for: '',
 } as const;
 
 const ended = (at: number) => ({
@@ -292,6 +308,8 @@ const ended = (at: number) => ({
   retry_at: 0,
   reserved: null,
   answers: [],
+  waiting_for: '',
+  checkpoint: '',
 });
 
 /** The end of a mission. Tasks that nobody works on are cancelled with it; the others get a fact each. */
@@ -299,7 +317,8 @@ function end(state: MissionState, status: Status, at: number): MissionState {
   const tasks = state.tasks.map((task) =>
     task.status === 'pending' ? { ...task, ...ended(at), status: 'cancelled' as const } : task,
   );
-  return { ...state, status, tasks, reviews: [], ended_at: at, updated_at: at, deadline_at: 0 };
+  const nothing = { reviews: [], joins: [], deadline_at: 0 };
+  return { ...state, status, tasks, ...nothing, ended_at: at, updated_at: at };
 }
 
 function broken(fact: FactDraft, { correlation_id }: FactEnvelope, why: string): Failure {

@@ -33,6 +33,7 @@ export type FactType =
   | 'aggregation_timed_out'
   | 'reactions_settled'
   | 'role_unavailable'
+  | 'undoing_started'
   | 'compensation_started'
   | 'compensation_completed'
   | 'compensation_failed'
@@ -95,6 +96,7 @@ const factTypes: Readonly<Record<FactType, true>> = {
   aggregation_timed_out: true,
   reactions_settled: true,
   role_unavailable: true,
+  undoing_started: true,
   compensation_started: true,
   compensation_completed: true,
   compensation_failed: true,
@@ -130,6 +132,7 @@ const audience = {
   event_emitted: squad,
   error_raised: person,
   role_unavailable: person,
+  undoing_started: squad,
   compensation_started: squad,
   compensation_completed: squad,
   compensation_failed: person,

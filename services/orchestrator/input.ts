@@ -34,7 +34,8 @@ export type ReactionReportType =
   | 'role_unavailable';
 export type ReportType = TaskReportType | ReactionReportType;
 export type ReportEvent = EventOf<ReportType>;
-export type TaskReport = EventOf<TaskReportType>;
+/** An event that a task emits is a report of it, as all that it says. */
+export type TaskReport = EventOf<TaskReportType | 'event_emitted'>;
 export type ReactionReport = EventOf<ReactionReportType>;
 
 export interface SubmitInput {
@@ -129,6 +130,8 @@ export type IgnoreReason =
   /** The ledger has gone on since. */
   | 'NotSettled'
   | 'NotRunning'
+  /** A mission that is being undone ends when that is done. */
+  | 'AlreadyUndoing'
   | 'ReviewUnknown'
   | 'ReviewExpired'
   /** The answer is for other arguments than those that were asked about. */
@@ -159,4 +162,6 @@ const ofTasks: Readonly<Record<TaskReportType, true>> = {
 };
 
 export const isTaskReport = (event: ReportEvent): event is TaskReport =>
-  Object.hasOwn(ofTasks, event.event_type);
+  event.event_type === 'event_emitted'
+    ? event.payload.task_id !== ''
+    : Object.hasOwn(ofTasks, event.event_type);

@@ -57,6 +57,11 @@ export function inputBehind(fact: FactEvent): Input | null {
       const { review_id, decision, arguments_hash, reviewer, comment } = fact.payload;
       return { kind: 'review', review_id, decision, arguments_hash, reviewer, comment };
     }
+    case 'undoing_started': {
+      const { message, cancelled_by } = fact.payload;
+      // A cancellation that has something to undo begins so; after a failure it only follows.
+      return cancelled_by === null ? null : { kind: 'cancel', reason: message, by: cancelled_by };
+    }
     case 'event_emitted':
       return emissionBehind(fact);
     case 'compensation_started':
@@ -79,8 +84,9 @@ export function inputBehind(fact: FactEvent): Input | null {
 
 /** A person's, or one that was reported. */
 function emissionBehind(fact: Extract<FactEvent, { readonly event_type: 'event_emitted' }>): Input {
-  const { task_id, subscription, name, topic, severity, data } = fact.payload;
-  if (task_id !== '' || subscription !== '') return { kind: 'report', event: fact };
+  const { task_id, subscription, trigger, hops, name, topic, severity, data } = fact.payload;
+  if (task_id !== '' || subscription !== '' || trigger !== '' || hops > 0)
+    return { kind: 'report', event: fact };
   return { kind: 'emit', emission: { name, topic, severity, data }, by: fact.source_agent };
 }
 

@@ -6,6 +6,7 @@ import type { MissionCommand } from '#schemas/types.gen.ts';
 import { orchestrator } from './facts.ts';
 import type { CancelInput, EmitInput, RefuseInput, ReviewInput, SubmitInput } from './input.ts';
 import { resolvePolicy } from './policy.ts';
+import { checkEmission, rolesOfReactions } from './reaction-options.ts';
 
 /** Ids become Kafka keys and names of folders. */
 const missionId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -59,6 +60,11 @@ export function inputOf(
       if (command.event === null) {
         throw new Failure('invalid_payload', 'event: found nothing, expected the event to be emitted');
       }
+      try {
+        checkEmission(command.event, 'event');
+      } catch (error) {
+        throw new Failure('invalid_payload', asFailure(error).message);
+      }
       return { kind: 'emit', emission: command.event, by: command.source_agent };
     }
     default: {
@@ -76,23 +82,25 @@ function submission(
 ): SubmitInput | RefuseInput {
   const { name, brief, tasks, priority, limits, on_failure, parent, depth } = command;
   try {
-    for (const [position, task] of tasks.entries()) {
-      if (!roles.has(task.role)) {
-        const known = [...roles].sort().join(', ');
-        const found = `found ${JSON.stringify(task.role)}, expected a role that has a topic: ${known}`;
-        throw new Failure('role_unknown', `tasks[${position}].role: ${found}`);
-      }
-    }
-    if (tasks.length === 0 && brief.trim() === '') {
-      throw new Failure('invalid_mission', 'brief: found nothing, expected a brief or tasks');
-    }
+    const checkRole = (where: string, role: string) => {
+      if (roles.has(role)) return;
+      const known = [...roles].sort().join(', ');
+      const found = `found ${JSON.stringify(role)}, expected a role that has a topic: ${known}`;
+      throw new Failure('role_unknown', `${where}: ${found}`);
+    };
+    tasks.forEach(({ role }, position) => checkRole(`tasks[${position}].role`, role));
     const given = tasks.length > 0;
     const options = command.options ?? noOptions;
+    // What only reacts needs no plan.
+    const planner = options.planner || (given || options.subscriptions.length === 0 ? '' : 'none');
+    if (!given && planner !== 'none' && brief.trim() === '') {
+      throw new Failure('invalid_mission', 'brief: found nothing, expected a brief, tasks or subscriptions');
+    }
     const hierarchy = options.hierarchy || (given ? 'none' : 'tiers');
-    const policy = resolvePolicy(limits, on_failure, { ...options, hierarchy });
-    // A plan that is made later, or anew, is held against the roles that there are now.
-    const planned = !given || on_failure === 'replan' || hierarchy === 'tiers';
-    const usable = planned ? [...roles].filter((role) => role !== orchestrator).sort() : [];
+    const policy = resolvePolicy(limits, on_failure, { ...options, hierarchy, planner });
+    for (const { where, role } of rolesOfReactions(policy.options)) checkRole(where, role);
+    // A plan that is made later or anew, a hand-over and a reaction are held against the roles that there are now.
+    const usable = [...roles].filter((role) => role !== orchestrator).sort();
     const about = { mission_id, name, brief, tasks, policy, priority, traceparent };
     return { kind: 'submit', ...about, roles: usable, parent, depth };
   } catch (error) {

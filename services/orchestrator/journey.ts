@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import type { Codec } from '#schemas/codec.ts';
 import type { MissionPolicy, TaskSpec } from '#schemas/types.gen.ts';
 import { usdOf } from '#schemas/usage.ts';
+import { settled, subscription } from './coordination-scenario.ts';
 import { decide } from './decide.ts';
 import type { FactDraft } from './facts.ts';
 import type { Decision, Input, ReportEvent } from './input.ts';
+import { coordination, reactionRoles } from './journey-coordination.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import {
   answer,
@@ -21,7 +23,8 @@ import {
   timer,
   violated,
 } from './scenario.ts';
-import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
+import { reacts } from './settling.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
 import type { LedgerRecord } from './verify.ts';
 
@@ -37,6 +40,10 @@ export interface Journey {
   readonly planned?: boolean;
   /** Roles that a plan may use; none: any. */
   readonly roles?: readonly string[];
+  /** Agents talk to each other, and reactions report. */
+  readonly coordinated?: boolean;
+  /** How attempts to undo something fail at first, and what a person says then; after that they succeed. */
+  readonly stuck?: readonly string[];
 }
 
 export interface Step {
@@ -74,9 +81,11 @@ export const journeys = (mostTasks = 30, mission = missionId): fc.Arbitrary<Jour
       max_attempts: fc.integer({ min: 1, max: 3 }),
       on_failure: fc.constantFrom('fail_fast', 'continue'),
     }) as unknown as fc.Arbitrary<MissionPolicy>,
-    chances: fc.array(fc.nat(), { maxLength: 150 }),
+    chances: fc.array(fc.nat(), { maxLength: 150, size: 'max' }),
     cancelled: fc.boolean().map((drawn) => drawn && mission !== missionId),
   });
+
+const undo = { description: 'Take it back.', script: null };
 
 const limits = fc.record({
   tokens: fc.constantFrom(-1, 7, 100, 5_000),
@@ -85,7 +94,10 @@ const limits = fc.record({
   time_ms: fc.constantFrom(-1, 60_000),
 });
 
-/** Missions that use all that a mission may ask for: budgets, reviews, plans made and made anew, tiers, partial tasks. */
+/**
+ * Missions that use all that a mission may ask for: budgets, reviews, plans made and made anew, tiers, partial tasks,
+ * hand-overs, dependencies, joins and reactions, some of them nothing but reactions; and missions that undo their work.
+ */
 export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<Journey> =>
   fc
     .tuple(
@@ -101,19 +113,33 @@ export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<J
         max_replans: fc.integer({ min: 1, max: 2 }),
       }),
       fc.record({
-        on_failure: fc.constantFrom('fail_fast', 'continue', 'replan'),
+        on_failure: fc.constantFrom('fail_fast', 'continue', 'replan', 'compensate', 'compensate', 'suspend'),
         planned: fc.boolean(),
         cancelled: fc.boolean(),
         partial: fc.integer({ min: 0, max: 3 }),
+        reacting: fc.constantFrom('no', 'yes', 'only'),
+        /** One bit a task: whether it says how it is undone. */
+        undone: fc.nat(255),
+        stuck: fc.array(fc.constantFrom('approved', 'approved', 'happened', 'rejected'), { maxLength: 3 }),
       }),
     )
-    .map(([journey, options, { on_failure, planned, cancelled, partial }]) => ({
+    .map(([journey, chosen, { planned, reacting, ...more }]) => ({
+      journey,
+      options: {
+        ...chosen,
+        ...(reacting === 'no' ? {} : { subscriptions: [subscription('sub')], max_hops: 4 }),
+        ...(reacting === 'only' ? { planner: 'none', plan_only: false } : {}),
+      },
+      ...{ ...more, planned: planned || reacting === 'only' },
+    }))
+    .map(({ journey, options, on_failure, planned, cancelled, partial, undone, stuck }) => ({
       ...journey,
-      ...{ planned, cancelled: cancelled && options.planner === 'auto' },
-      roles: ['researcher', 'drummer', 'camina', ...journey.tasks.map(({ role }) => role)],
+      ...{ stuck, planned, coordinated: true, cancelled: cancelled && options.planner === 'auto' },
+      roles: ['researcher', 'drummer', 'camina', ...reactionRoles, ...journey.tasks.map(({ role }) => role)],
       policy: { ...journey.policy, on_failure, options: { ...journey.policy.options, ...options } },
-      // Some make do with what there is; one is a mission of its own.
-      tasks: journey.tasks.map((spec, position) => {
+      // Some make do with what there is; one is a mission of its own; some can be undone.
+      tasks: journey.tasks.map((each, position) => {
+        const spec = ((undone >> position) & 1) === 0 ? each : { ...each, compensation: undo };
         if (position % 4 === partial) return { ...spec, partial: spec.needs.length > 0 };
         if (position !== 2) return spec;
         return { ...spec, role: 'orchestrator', description: 'a part', kind: planned ? '' : 'mission' };
@@ -122,7 +148,17 @@ export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<J
 
 /** Carries the journey to its end. Heartbeats move leases on the way; they leave no trace. */
 export function travel(journey: Journey): Step[] {
-  const { mission, tasks, policy: rules, chances, cancelled, planned = false, roles = [] } = journey;
+  const {
+    mission,
+    tasks,
+    policy: rules,
+    chances,
+    cancelled,
+    planned = false,
+    roles = [],
+    stuck = [],
+    coordinated = false,
+  } = journey;
   const steps: Step[] = [];
   const past: Input[] = [];
   let state: MissionState | null = null;
@@ -144,10 +180,16 @@ export function travel(journey: Journey): Step[] {
   for (const chance of chances) {
     if (state === null) break;
     now += chance % 7;
-    const pick = Math.floor(chance / 16);
+    // What is done, and to whom, is drawn apart.
+    const pick = Math.floor(chance / (coordinated ? 32 : 16));
     const [id, which, doing] = somebody(state, pick);
     const using = usageWithin(doing, pick);
-    switch (chance % 20) {
+    if (coordinated && chance % 32 >= 20) {
+      if (doing?.status === 'assigned' && pick % 5 > 0) take(started(id, which));
+      take(using(coordination(pick, { state, id, which, reported: doing?.reported ?? 0, now })));
+      continue;
+    }
+    switch (coordinated ? chance % 32 : chance % 20) {
       case 0:
         take(using(attemptFailed(id, failures[pick % failures.length] ?? '', which)));
         break;
@@ -208,18 +250,29 @@ export function travel(journey: Journey): Step[] {
         take(using(completed(id, which, resultOf(journey, state, id, pick))));
     }
   }
-  if (cancelled) take({ kind: 'cancel', reason: 'enough', by: 'ann' });
-  // Nothing goes wrong any more: whoever has work completes it, and time passes for what waits.
+  const cancel: Input = { kind: 'cancel', reason: 'enough', by: 'ann' };
+  // Twice, as a command may come twice.
+  if (cancelled) for (const each of [cancel, cancel]) take(each);
+  const answers = [...stuck];
+  // Nothing else goes wrong any more: whoever has work completes it, and time passes for what waits.
   for (let left = 1000; state !== null && !hasEnded(state) && left > 0; left -= 1) {
     const [id, which, doing] = somebody(state, 0);
     const [review] = state.reviews;
-    if (review !== undefined && review.expires_at > 0) fire(true);
-    else if (review !== undefined) take(answer(review.review_id, 'approved', review.arguments_hash));
-    else if (id === 'nobody') fire(true);
+    const undoes = id.startsWith('undo-');
+    if (waitsToSettle(state)) take(settled(state.sequence));
+    else if (review !== undefined && review.expires_at > 0) fire(true);
+    else if (review !== undefined) {
+      const decision = review.kind === 'compensation' ? (answers.shift() ?? 'approved') : 'approved';
+      take(answer(review.review_id, decision, review.arguments_hash));
+    } else if (id === 'nobody') fire(true);
+    else if (undoes && answers.length > 0) take(attemptFailed(id, 'unauthorized', which));
     else take(usageWithin(doing, left)(completed(id, which, resultOf(journey, state, id, 1))));
   }
   return steps;
 }
+
+const waitsToSettle = ({ tasks, reviews, ...state }: MissionState): boolean =>
+  tasks.every(taskHasEnded) && reviews.length === 0 && reacts(state);
 
 const hasEnded = (state: MissionState): boolean => missionHasEnded(state);
 
@@ -233,7 +286,9 @@ function resultOf({ tasks }: Journey, { plan, replans, tasks: all }: MissionStat
   if (!planner) return `${id} `.repeat(pick % 40);
   if (pick % 7 === 0) return 'no plan';
   if (replans === 0) {
-    const fields = ({ id, role, needs, partial }: TaskSpec) => ({ id, role, needs, partial });
+    const fields = ({ id, role, needs, partial, compensation }: TaskSpec) => ({
+      ...{ id, role, needs, partial, compensation },
+    });
     return JSON.stringify({ tasks: tasks.map(fields) });
   }
   const done = plan?.tasks.filter((_, at) => all[at]?.status === 'completed').map((each) => each.id) ?? [];

@@ -64,9 +64,11 @@ export function tiered(state: MissionState, plan: Plan, written: WrittenPlan | n
   if (written !== null && extendsByTiers(plan, written)) {
     return { plan: planFrom(written.tasks, policy, roles), notes: written.notes };
   }
-  const before = new Map(plan.tasks.map((task) => [task.id, task]));
+  // What reactions asked for is in no wave, and goes on beside the plan.
+  const planned = plan.tasks.filter(({ caused_by }) => caused_by === '');
+  const before = new Map(planned.map((task) => [task.id, task]));
   // To the tiers a mission within the mission is work like any other.
-  const workers = plan.tasks.map(({ id, role, description, needs }) => ({ id, role, description, needs }));
+  const workers = planned.map(({ id, role, description, needs }) => ({ id, role, description, needs }));
   const tasks = withTiers(workers, { synthesizer, executive, brief: state.brief });
   if (tasks.length === workers.length) return without;
   try {
@@ -82,8 +84,9 @@ const isTier = ({ role }: TaskSpec): boolean => role === synthesizer || role ===
 
 /** Whether what was written is the plan itself, and behind it tiers and nothing else. */
 function extendsByTiers(plan: Plan, { tasks }: WrittenPlan): boolean {
-  const count = plan.tasks.length;
-  return difference(plan.tasks, tasks.slice(0, count)) === null && tasks.slice(count).every(isTier);
+  const planned = plan.tasks.filter(({ caused_by }) => caused_by === '');
+  const count = planned.length;
+  return difference(planned, tasks.slice(0, count)) === null && tasks.slice(count).every(isTier);
 }
 
 const specOf = (task: DraftTask): TaskSpec => {

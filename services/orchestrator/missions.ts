@@ -8,14 +8,17 @@ import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts
 import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
-import { commandToChild, reportToParent } from './children.ts';
+import { type Absence, Absences, type AgentsView, absenceReport, isAbsenceKey } from './absences.ts';
+import { decodeAssignment, decodeMission, decodePlan, missionPrefix, planPrefix } from './changelog.ts';
 import { decide } from './decide.ts';
+import { Dispatcher, isDispatchKey } from './dispatch.ts';
 import type { FactDraft, FactType } from './facts.ts';
-import type { Decision, IgnoreReason, Input, ReportEvent, TimerInput } from './input.ts';
+import type { Decision, IgnoreReason, Input, TimerInput } from './input.ts';
 import { inputOf, readCommand } from './intake.ts';
-import { noTail, type SealedFact, seal, type Tail } from './ledger.ts';
+import { noTail, seal, type Tail } from './ledger.ts';
 import { traceDecision } from './mission-span.ts';
 import type { Plan } from './plan.ts';
+import { Sender } from './sender.ts';
 import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
 import { changesStatus, missionStatus } from './status.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
@@ -27,6 +30,9 @@ export interface MissionsSettings {
   readonly topics: TopicNames;
   /** Roles that have a topic. */
   readonly roles: ReadonlySet<string>;
+  readonly agents: AgentsView;
+  /** How many assignments a role may have outstanding in this partition; null: as many as its agents can hold. */
+  readonly outstanding: number | null;
   readonly codec: Codec;
   readonly log: Logger;
 }
@@ -38,10 +44,8 @@ interface Mission {
   readonly wave: number;
 }
 
-type Headers = { readonly headers?: { readonly traceparent: string } };
-
-const missionPrefix = 'mission/';
-const planPrefix = 'plan/';
+/** Of a role whose agents hold fewer, or are not known, so many assignments are outstanding. */
+const leastOutstanding = 32;
 
 /** Facts that let somebody go on: their transaction is not kept waiting for company. */
 const quiet: ReadonlySet<FactType> = new Set(['task_started', 'task_completed', 'task_attempt_failed']);
@@ -59,9 +63,18 @@ export class Missions implements PartitionLogic {
   private readonly alarms = new TinyQueue<{ due: number; id: string }>([], (a, b) => a.due - b.due);
   private readonly dueAt = new Map<string, number>();
   private readonly unscheduled = new Set<string>();
+  private readonly dispatcher: Dispatcher;
+  private readonly sender: Sender;
+  private readonly absences: Absences;
 
   constructor(settings: MissionsSettings) {
+    const { agents, outstanding } = settings;
     this.settings = settings;
+    this.dispatcher = new Dispatcher({
+      limit: (role) => outstanding ?? Math.max(leastOutstanding, agents.capacity(role)),
+    });
+    this.sender = new Sender(settings, this.dispatcher);
+    this.absences = new Absences(agents);
   }
 
   restore(key: string, value: Buffer | null): void {
@@ -70,12 +83,16 @@ export class Missions implements PartitionLogic {
   }
 
   restored(): void {
+    const { codec } = this.settings;
+    const waiting: Buffer[] = [];
     for (const [key, bytes] of this.restoring) {
+      if (isDispatchKey(key)) waiting.push(bytes);
+      if (isAbsenceKey(key)) this.absences.restore(key);
       if (!key.startsWith(missionPrefix)) continue;
       const id = key.slice(missionPrefix.length);
       const planBytes = this.restoring.get(planPrefix + id);
-      const plan = planBytes === undefined ? null : this.decodePlan(planBytes);
-      const { state, tail } = fromRecords(this.decodeMission(bytes), plan);
+      const plan = planBytes === undefined ? null : decodePlan(codec, planBytes);
+      const { state, tail } = fromRecords(decodeMission(codec, bytes), plan);
       if (missionHasEnded(state)) {
         this.ended.add(id);
         continue;
@@ -85,6 +102,11 @@ export class Missions implements PartitionLogic {
       this.unscheduled.add(id);
     }
     this.restoring.clear();
+    const states = new Map([...this.active].map(([id, { state }]) => [id, state]));
+    this.dispatcher.restore(
+      waiting.map((bytes) => [bytes, decodeAssignment(codec, bytes)]),
+      states,
+    );
   }
 
   ready(): boolean {
@@ -187,45 +209,13 @@ export class Missions implements PartitionLogic {
     // All that can throw comes before the first effect, so that a refused input has changed nothing.
     this.checkRoles(facts);
     const status = facts.some((fact) => changesStatus.has(fact.event_type)) ? this.encodeStatus(next) : null;
-    this.publish(sealed.events, state, out);
+    this.sender.publish(sealed.events, state, out);
+    if (missionHasEnded(state)) this.absences.drop(id);
     if (status !== null) out.send(this.settings.topics.status, { key: id, value: status });
     this.keep(id, next);
     traceDecision({ state, facts, cost_usd: state.spent.cost_usd }, out);
     this.note(id, facts);
     return facts.every((fact) => quiet.has(fact.event_type)) ? 'lazy' : 'urgent';
-  }
-
-  /** The ledger's record of an assignment and the assignment are the same bytes: encoded once. */
-  private publish(events: readonly SealedFact[], state: MissionState, out: Outbox): void {
-    const { topics, partition } = this.settings;
-    const headers = state.traceparent === '' ? {} : { headers: { traceparent: state.traceparent } };
-    for (const { event, bytes } of events) {
-      out.send(topics.coordination, { key: state.mission_id, value: bytes, partition, ...headers });
-      this.report(reportToParent(state, event), headers, out);
-      if (event.event_type !== 'task_assigned' && event.event_type !== 'task_cancelled') continue;
-      const { role, task_id, attempt, kind } = event.payload;
-      // A task that was cancelled before its first assignment is known to no worker.
-      if (attempt === 0) continue;
-      if (kind === 'mission') this.command(commandToChild(state, event), headers, out);
-      else out.send(topics.tasks(role), { key: `${state.mission_id}/${task_id}`, value: bytes, ...headers });
-    }
-  }
-
-  /** To a mission within this one: to the partition where it lives. */
-  private command(command: records.MissionCommand, headers: Headers, out: Outbox): void {
-    const { topics, codec, partitions } = this.settings;
-    const key = command.correlation_id;
-    const value = codec.encodeRecord('MissionCommand', command);
-    out.send(topics.missions, { key, value, partition: partitionOf(key, partitions), ...headers });
-  }
-
-  /** To the mission above this one. */
-  private report(report: ReportEvent | null, headers: Headers, out: Outbox): void {
-    if (report === null) return;
-    const { topics, codec, partitions } = this.settings;
-    const key = report.correlation_id;
-    const value = codec.encode(report);
-    out.send(topics.reports, { key, value, partition: partitionOf(key, partitions), ...headers });
   }
 
   private encodeStatus({ state, tail, wave }: Mission): Buffer {
@@ -266,7 +256,13 @@ export class Missions implements PartitionLogic {
     return 'lazy';
   }
 
+  /** Looks which missions wait for roles that nobody runs; call it about once a second. The next alarm tells them. */
+  look(now: number): void {
+    this.absences.look(this.dispatcher, now);
+  }
+
   nextAlarm(): number | null {
+    if (this.absences.due.length > 0 || this.dispatcher.hasRoom()) return 0;
     for (const id of this.unscheduled) {
       const state = this.active.get(id)?.state;
       const due = state === undefined ? null : nextDue(state);
@@ -286,6 +282,8 @@ export class Missions implements PartitionLogic {
   }
 
   alarm(now: number, out: Outbox): void {
+    for (const absence of this.absences.take()) this.tellAbsence(absence, now, out);
+    this.sender.drain(out);
     for (let due = this.nextAlarm(); due !== null && due <= now; due = this.nextAlarm()) {
       const id = this.alarms.pop()?.id;
       if (id === undefined) return;
@@ -295,6 +293,13 @@ export class Missions implements PartitionLogic {
       this.unscheduled.add(id);
       for (const timer of dueTimers(state, now)) this.fire(id, timer, now, out);
     }
+  }
+
+  private tellAbsence(absence: Absence, now: number, out: Outbox): void {
+    const state = this.active.get(absence.mission)?.state;
+    if (state === undefined || !this.absences.tell(absence)) return;
+    const event = absenceReport(state, absence, now);
+    this.apply(absence.mission, { kind: 'report', event }, event.event_id, now, out);
   }
 
   /** One mission's timer that cannot be decided must not stop those of the others. */
@@ -329,24 +334,13 @@ export class Missions implements PartitionLogic {
       }
     }
     this.changed.clear();
+    yield* this.dispatcher.changes();
+    yield* this.absences.changes();
   }
 
   close(): void {
     this.active.clear();
-  }
-
-  private decodeMission(bytes: Buffer): records.MissionState {
-    const { name, value } = this.settings.codec.decode(bytes);
-    if (name !== 'MissionState')
-      throw new Failure('internal_error', `changelog: found ${name}, expected MissionState`);
-    return value;
-  }
-
-  private decodePlan(bytes: Buffer): records.MissionPlan {
-    const { name, value } = this.settings.codec.decode(bytes);
-    if (name !== 'MissionPlan')
-      throw new Failure('internal_error', `changelog: found ${name}, expected MissionPlan`);
-    return value;
+    this.dispatcher.close();
   }
 }
 

@@ -1,9 +1,10 @@
 import { Failure } from '#chassis/failures.ts';
 import type { Amounts, MissionOptions } from '#schemas/types.gen.ts';
+import { checkReactions } from './reaction-options.ts';
 
 /** What a mission may say of how it is planned; the first is what an empty text means. */
 const choices = {
-  planner: ['auto', 'model', 'heuristic'],
+  planner: ['auto', 'model', 'heuristic', 'none'],
   hierarchy: ['none', 'tiers'],
   on_exhausted: ['stop', 'ask', 'cheaper'],
 } as const;
@@ -24,6 +25,7 @@ export function resolveOptions(options: MissionOptions): MissionOptions {
   if (options.review !== '' && options.review !== 'plan') {
     throw invalid('review', options.review, 'plan, or nothing');
   }
+  checkReactions(options);
   return {
     ...options,
     planner: choice('planner', options.planner),

@@ -1,7 +1,9 @@
 import { Failure } from '#chassis/failures.ts';
 import type { MissionPolicy, Script, TaskSpec } from '#schemas/types.gen.ts';
+import { type Bounds, bounds, limit } from './bounds.ts';
 import { orchestrator } from './facts.ts';
-import { type Bounds, bounds, limit } from './policy.ts';
+import { isId, isRole, modelPattern } from './names.ts';
+import { isPriority } from './priority.ts';
 import { subMission } from './sub-mission.ts';
 
 /** A valid plan with its defaults resolved. All but `tasks` is derived from it, and never written down. */
@@ -13,15 +15,10 @@ export interface Plan {
   readonly needs: readonly (readonly number[])[];
   /** Positions of the tasks that need the task at this position. */
   readonly dependents: readonly (readonly number[])[];
-  /** Positions of the tasks of each wave. Waves count from 1; only the planning task is in wave 0. */
+  /** Positions of the tasks of each wave. Waves count from 1; the planning and what reactions ask for are in wave 0. */
   readonly waves: readonly (readonly number[])[];
 }
 
-const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-/** A role is part of a topic's name. */
-const rolePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-/** How a model is named: the provider, and what the provider calls it. */
-export const modelPattern = /^[a-z][a-z0-9_-]{0,31}\/[^\s]{1,200}$/;
 const mostTasks = 2000;
 const mostNeeds = 20_000;
 /** A plan travels in one record, and a record has at most 256 KiB; its envelope and its notes need room, too. */
@@ -81,7 +78,8 @@ export function planFrom(
 export function indexPlan(tasks: readonly TaskSpec[]): Plan {
   const index = new Map(tasks.map((task, position) => [task.id, position]));
   const dependents: number[][] = tasks.map(() => []);
-  const waves: number[][] = [];
+  // Wave 0 is always there: nothing is in it but the planning, and what reactions ask for.
+  const waves: number[][] = [[]];
   const needs = tasks.map((task, position) => {
     for (let wave = waves.length; wave <= task.wave; wave += 1) waves.push([]);
     waves[task.wave]?.push(position);
@@ -109,7 +107,7 @@ export function checkSize(tasks: readonly TaskSpec[], bytes: number): void {
 }
 
 /** What a record needs beside the text, at the most: lengths, numbers, marks. */
-const besides = { task: 32, budget: 40, script: 8, call: 8, need: 2 } as const;
+const besides = { task: 40, budget: 40, script: 8, call: 8, need: 2 } as const;
 
 /** Bytes that a record needs for these tasks, at the most. */
 export function bytesOf(tasks: readonly TaskSpec[]): number {
@@ -125,9 +123,21 @@ export function bytesOf(tasks: readonly TaskSpec[]): number {
   for (const task of tasks) {
     const { id, role, description, mission, model, compensation } = task;
     add(besides.task, id, role, description, mission, model, task.kind === '' ? 'mission' : task.kind);
+    add(0, task.priority, task.context, task.caused_by, task.compensates);
     for (const need of task.needs) add(besides.need, need);
     addScript(task.script);
-    if (compensation !== null) add(besides.script, compensation.description);
+    // What undoes a task is in the plan, too, when it comes to that.
+    if (compensation !== null)
+      add(
+        besides.script + besides.task,
+        compensation.description,
+        id,
+        id,
+        id,
+        role,
+        model,
+        'undo-compensation',
+      );
     addScript(compensation?.script ?? null);
     if (task.budget !== null) add(besides.budget);
   }
@@ -152,20 +162,24 @@ function checkKind(task: TaskSpec, kind: string, position: number): void {
 }
 
 function checkNames(task: TaskSpec, position: number, roles: readonly string[]): void {
-  if (!idPattern.test(task.id)) {
+  if (!isId(task.id)) {
     const expected = 'expected 1 to 128 letters, digits, dots, dashes or underscores';
     throw invalid(
       `tasks[${position}].id`,
       `found ${show(task.id)}, ${expected}, the first a letter or digit`,
     );
   }
-  if (!rolePattern.test(task.role)) {
+  if (!isRole(task.role)) {
     const expected = 'expected the name of a role, like cert_agent';
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
   }
   if (roles.length > 0 && task.role !== orchestrator && !roles.includes(task.role)) {
     const expected = `expected one of ${roles.join(', ')}`;
     throw invalid(`tasks[${position}].role of ${task.id}`, `found ${show(task.role)}, ${expected}`);
+  }
+  if (task.priority !== '' && !isPriority(task.priority)) {
+    const expected = 'expected high, normal, low or nothing';
+    throw invalid(`tasks[${position}].priority of ${task.id}`, `found ${show(task.priority)}, ${expected}`);
   }
 }
 

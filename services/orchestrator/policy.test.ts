@@ -25,7 +25,7 @@ describe('policy', () => {
   it('refuses an unknown on_failure', () => {
     assert.throws(() => resolvePolicy(none, 'shrug'), {
       code: 'invalid_mission',
-      message: 'on_failure: found "shrug", expected one of fail_fast, continue, replan',
+      message: 'on_failure: found "shrug", expected one of fail_fast, continue, replan, compensate, suspend',
     });
   });
 

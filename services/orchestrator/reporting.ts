@@ -4,10 +4,11 @@ import { resume } from './assigning.ts';
 import { finishOrRelease, taskEnded } from './consequences.ts';
 import { type Decision, type IgnoreReason, ignore, type TaskReport } from './input.ts';
 import { retryDelay } from './policy.ts';
-import { said } from './saying.ts';
+import { said, whyNotHandedOver } from './saying.ts';
 import { whyStale } from './stale.ts';
-import type { TaskState } from './state.ts';
+import type { MissionState, TaskState } from './state.ts';
 import type { Turn } from './turn.ts';
+import { countedAttempts } from './undoing.ts';
 
 /** What agents report of their tasks. */
 
@@ -46,12 +47,24 @@ export function report(turn: Turn, event: TaskReport): Decision {
       turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
       attemptFailed(turn, position, { source_agent, target_agent }, violation(event.payload));
       break;
-    case 'agent_handoff':
+    case 'agent_handoff': {
+      if (task.status !== 'running') return ignore('NotRunning');
+      const refused = whyNotHandedOver(state, position, event.payload);
+      if (refused !== null) {
+        attemptFailed(turn, position, { source_agent, target_agent }, { ...event.payload, ...refused });
+        break;
+      }
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      // The role before gave its place in flight back.
+      finishOrRelease(turn);
+      break;
+    }
     case 'dependency_required':
     case 'dependency_resolved':
     case 'decision_recorded':
     case 'checkpoint_created':
     case 'context_synced':
+    case 'event_emitted':
       return said(turn, position, event);
     default: {
       const unknown: never = event;
@@ -70,6 +83,15 @@ const violation = (payload: PayloadOf<'safety_violation'>): PayloadOf<'task_fail
 const whyStarted = (task: TaskState): IgnoreReason | null =>
   task.status === 'running' ? 'AlreadyStarted' : null;
 
+/** While a mission is being undone, only what undoes is tried again. */
+function mayTryAgain({ plan, tasks, undoing }: MissionState, position: number): boolean {
+  const spec = plan?.tasks[position];
+  const task = tasks[position];
+  if (spec === undefined || task === undefined) return false;
+  if (undoing !== '' && spec.compensates === '') return false;
+  return countedAttempts(task) < spec.max_attempts;
+}
+
 /** An attempt ended in failure: it is tried again later, or the task has failed for good. */
 export function attemptFailed(
   turn: Turn,
@@ -80,8 +102,9 @@ export function attemptFailed(
   const { state, now } = turn;
   const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
-  if (isRetried(code) && attempt < (state.plan?.tasks[position]?.max_attempts ?? 0)) {
-    const retry_at = now + retryDelay(state.policy, attempt);
+  const task = state.tasks[position];
+  if (task !== undefined && isRetried(code) && mayTryAgain(state, position)) {
+    const retry_at = now + retryDelay(state.policy, countedAttempts(task));
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
     // The task gave its place in flight back.
     finishOrRelease(turn);

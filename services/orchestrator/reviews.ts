@@ -13,7 +13,10 @@ export type Consequence =
  * - `tool_call`: approved (make the call) or rejected (tell the model no),
  * - `reconcile`, for a call that may have happened: approved (make it again), happened (count it as done) or rejected,
  * - `plan`: approved or rejected,
- * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected.
+ * - `budget`: approved (the same again), cheaper (go on with the cheaper models) or rejected,
+ * - `pause`, that a reaction asked for: approved (go on) or rejected,
+ * - `compensation`, for one that failed: approved (try it again), happened (it was done by hand) or rejected (stop),
+ * - `suspend`, for tasks that failed: approved (try them again, and go on) or rejected (the mission fails).
  * `expired` is what the timer decides.
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
@@ -21,6 +24,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['approved', 'happened', 'rejected'],
   plan: ['approved', 'rejected'],
   budget: ['approved', 'cheaper', 'rejected'],
+  pause: ['approved', 'rejected'],
+  compensation: ['approved', 'happened', 'rejected'],
+  suspend: ['approved', 'rejected'],
 };
 
 /** Whether this kind of review takes the decision from a person. */
@@ -39,6 +45,7 @@ export function reviewed({ kind, task_id }: PendingReview, decision: string): Co
   if (task_id !== '') return { next: 'resume' };
   if (expired) return { next: 'stop', code: 'review_expired', message: `the review of the ${kind} expired` };
   if (decision !== 'rejected') return { next: 'release' };
+  if (kind === 'pause') return { next: 'stop', code: 'pause_rejected', message: 'it shall not go on' };
   return kind === 'plan'
     ? { next: 'stop', code: 'plan_rejected', message: 'the plan was rejected' }
     : { next: 'stop', code: 'budget_exhausted', message: 'no more was granted' };

@@ -44,7 +44,12 @@ export interface Which {
   readonly lease?: number;
 }
 
-function report<T extends ReportType>(event_type: T, task_id: string, which: Which, payload: object): Input {
+export function report<T extends ReportType>(
+  event_type: T,
+  task_id: string,
+  which: Which,
+  payload: object,
+): Input {
   const { attempt = 1, lease = 1 } = which;
   const event = {
     event_id: `${event_type}-${task_id}-${attempt}-${lease}`,

@@ -130,6 +130,7 @@ export const newTask: TaskState = {
   checkpoint: '',
   handoffs: 0,
   waiting_for: '',
+  tried: 0,
 };
 
 /**
@@ -143,7 +144,11 @@ export function toRecords(
   const { plan, tasks, ...rest } = state;
   const waves = plan === null ? 0 : plan.waves.length - 1;
   const mission = { ...rest, sequence: tail.sequence, head_hash: tail.hash, waves, tasks };
-  if (missionHasEnded(state)) return { mission: { ...mission, brief: '', tasks: [] }, plan: null };
+  if (missionHasEnded(state)) {
+    const options = { ...state.policy.options, subscriptions: [], aggregators: [], events: [] };
+    const nothing = { brief: '', tasks: [], provided: [], shared: [], policy: { ...state.policy, options } };
+    return { mission: { ...mission, ...nothing }, plan: null };
+  }
   return { mission, plan: plan && { mission_id: state.mission_id, tasks: plan.tasks } };
 }
 

@@ -2,6 +2,7 @@ import type { EventOf } from '#schemas/types.gen.ts';
 import type { FactType } from './facts.ts';
 import type { Tail } from './ledger.ts';
 import { inFlight, type MissionState } from './state.ts';
+import { shownStatus } from './undoing.ts';
 
 /** Facts after which people see another status of the mission. */
 export const changesStatus: ReadonlySet<FactType> = new Set([
@@ -10,6 +11,9 @@ export const changesStatus: ReadonlySet<FactType> = new Set([
   'plan_created',
   'wave_started',
   'wave_completed',
+  'undoing_started',
+  'review_requested',
+  'review_completed',
   'mission_completed',
   'mission_failed',
   'mission_cancelled',
@@ -37,7 +41,7 @@ export function missionStatus(
     previous_hash: '',
     payload: {
       name: state.name,
-      status: state.status,
+      status: shownStatus(state),
       wave,
       waves: state.plan === null ? 0 : state.plan.waves.length - 1,
       tasks: state.tasks.length,

@@ -68,6 +68,7 @@ function taskAt(value: unknown, position: number): TaskSpec {
     model: text(task['model'], `${where}.model`, ''),
     mission: missionText(task['mission'], `${where}.mission`),
     compensation: compensationOf(task['compensation'] ?? null, `${where}.compensation`),
+    priority: text(task['priority'], `${where}.priority`, ''),
   });
 }
 

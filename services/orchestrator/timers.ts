@@ -75,7 +75,8 @@ function eachTimer(
   visit: (timer: TimerKind, due_at: number, position: number, of?: Of) => void,
 ): void {
   if (missionHasEnded(state)) return;
-  visit('deadline', state.deadline_at, ofMission);
+  // What is being undone has none.
+  if (state.deadline_at > 0) visit('deadline', state.deadline_at, ofMission);
   for (const { review_id, task_id, expires_at } of state.reviews) {
     if (expires_at > 0)
       visit('review', expires_at, state.plan?.index.get(task_id) ?? ofMission, { review_id });

@@ -9,6 +9,7 @@ import { amountsOf, left, unaccounted } from './budget.ts';
 import { evolve } from './evolve.ts';
 import { factsOf, ledgerOf, placed, type Step, travel, wideJourneys } from './journey.ts';
 import { envelope } from './scenario.ts';
+import { reacts } from './settling.ts';
 import {
   fromRecords,
   inFlight,
@@ -17,6 +18,8 @@ import {
   taskHasEnded,
   toRecords,
 } from './state.ts';
+import { timerId } from './timers.ts';
+import { suspendedFor, toUndo } from './undoing.ts';
 import { createVerifier } from './verify.ts';
 
 const codec = createCodec(numberedIds());
@@ -33,6 +36,13 @@ function property(name: string, holds: (steps: readonly Step[]) => void, numRuns
 
 const statesOf = (steps: readonly Step[]): MissionState[] =>
   steps.flatMap(({ decision }) => (decision.kind === 'facts' ? [decision.state] : []));
+const saidOnce = [
+  'decision_recorded',
+  'checkpoint_created',
+  'context_synced',
+  'event_emitted',
+  'dependency_resolved',
+];
 const measures = ['tokens', 'calls', 'cost_nanos', 'time_ms'] as const satisfies (keyof Amounts)[];
 const ends = ['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected'];
 
@@ -41,7 +51,8 @@ describe('on every wide journey', () => {
     for (const state of statesOf(steps)) {
       const { budget } = state.policy.options;
       const free = left(state);
-      if (budget === null || free === null) continue;
+      // Undoing is never refused for want of a budget.
+      if (budget === null || free === null || state.undoing !== '') continue;
       const spent = amountsOf(state.spent, state.spent_ms);
       for (const measure of measures) {
         if (budget[measure] < 0) continue;
@@ -69,7 +80,8 @@ describe('on every wide journey', () => {
         if (
           event_type !== 'task_completed' &&
           event_type !== 'task_attempt_failed' &&
-          event_type !== 'task_failed'
+          event_type !== 'task_failed' &&
+          event_type !== 'agent_handoff'
         )
           continue;
         const { usage, task_id } = payload;
@@ -118,17 +130,23 @@ describe('on every wide journey', () => {
   });
 
   property(
-    'a parked task has a review that waits, or waits for a place; a review is asked and answered once',
+    'a parked task waits for an answer, for a dependency or for a place; a review is asked and answered once',
     (steps) => {
       const answered = new Set<string>();
       for (const { before, decision } of steps) {
         if (decision.kind === 'ignored') continue;
         const { tasks, plan, reviews, policy } = decision.state;
-        tasks.forEach(({ status, timeout_at, timeout_left, lease_until }, position) => {
+        tasks.forEach(({ status, timeout_at, timeout_left, lease_until, waiting_for }, position) => {
+          assert.ok(status === 'parked' || waiting_for === '');
           if (status !== 'parked') return;
           assert.ok(timeout_at === 0 && lease_until === 0 && timeout_left > 0);
           const asks = reviews.some(({ task_id }) => task_id === plan?.tasks[position]?.id);
-          assert.ok(asks || tasks.filter(inFlight).length >= policy.max_in_flight);
+          assert.ok(
+            asks ||
+              waiting_for !== '' ||
+              tasks.filter(inFlight).length >= policy.max_in_flight ||
+              missionHasEnded(decision.state),
+          );
         });
         for (const { event_type, payload } of decision.facts) {
           if (event_type !== 'review_completed') continue;
@@ -148,6 +166,81 @@ describe('on every wide journey', () => {
       assert.ok(next?.event_type === 'task_failed' && said?.event_type === 'safety_violation');
       assert.deepEqual([next.payload.task_id, next.payload.code], [said.payload.task_id, 'safety_violation']);
       assert.deepEqual(next.payload.usage, said.payload.usage);
+    }
+  });
+
+  property(
+    'no timer fires twice or after the end, and no mission has only its deadline to wait for',
+    (steps) => {
+      const seen = new Set<string>();
+      let over = false;
+      for (const { input, before, decision } of steps) {
+        if (decision.kind === 'ignored') continue;
+        assert.ok(!over);
+        over = missionHasEnded(decision.state);
+        if (input.kind !== 'timer') continue;
+        const id = timerId('m1', input);
+        assert.ok(!seen.has(id), `${id} again`);
+        seen.add(id);
+        if (input.timer !== 'deadline' || before === null) continue;
+        const goesOn = before.tasks.some((task) => inFlight(task) || task.status === 'waiting');
+        assert.ok(
+          goesOn || before.reviews.length > 0 || (before.tasks.every(taskHasEnded) && reacts(before)),
+        );
+      }
+    },
+  );
+
+  property('a step of an attempt is said once, and who waits for what is there goes on with it', (steps) => {
+    const said = new Set<string>();
+    for (const { decision } of steps) {
+      if (decision.kind === 'ignored') continue;
+      for (const { event_type, payload } of decision.facts) {
+        if (!saidOnce.includes(event_type) || !('step' in payload) || payload.agent === '') continue;
+        if (payload.task_id === '') continue;
+        const step = `${payload.task_id} ${payload.attempt} ${payload.step}`;
+        assert.ok(!said.has(step), `${event_type}: ${step} again`);
+        said.add(step);
+      }
+      const provided = new Set(decision.state.provided.map(({ name }) => name));
+      for (const { waiting_for } of decision.state.tasks) assert.ok(!provided.has(waiting_for));
+    }
+  });
+
+  property('a join is opened and closed in turn, and a task is asked for once', (steps) => {
+    const open = new Set<string>();
+    const asked = new Set<string>();
+    let plannedAnew = false;
+    for (const { event_type, payload } of factsOf(steps)) {
+      switch (event_type) {
+        case 'aggregation_started':
+          assert.ok(!open.has(payload.aggregation));
+          open.add(payload.aggregation);
+          break;
+        case 'aggregation_completed':
+        case 'aggregation_timed_out':
+          assert.ok(open.delete(payload.aggregation));
+          break;
+        case 'task_requested':
+          assert.ok(!asked.has(payload.task.id) || plannedAnew, `${payload.task.id} again`);
+          asked.add(payload.task.id);
+          break;
+        case 'plan_created': {
+          // One that failed may be planned away.
+          plannedAnew ||= payload.made_by === 'replanning';
+          const ids = new Set(payload.tasks.map(({ id }) => id));
+          assert.ok(plannedAnew || [...asked].every((id) => ids.has(id)));
+        }
+      }
+    }
+  });
+
+  property('a mission that reacts completes only when it has settled', (steps) => {
+    for (const { decision, before } of steps) {
+      if (decision.kind === 'ignored' || before === null || !reacts(before)) continue;
+      if (before.policy.options.plan_only) continue;
+      const types = decision.facts.map(({ event_type }) => event_type);
+      if (types.includes('mission_completed')) assert.equal(types[0], 'reactions_settled');
     }
   });
 
@@ -181,9 +274,62 @@ describe('on every wide journey', () => {
     assert.deepEqual([summary.ended, summary.plans_as_written], [1, 0]);
   });
 
+  property(
+    'what completed and says how is undone exactly once, the last first, or a person said otherwise',
+    (steps) => {
+      const facts = factsOf(steps);
+      const end = facts.at(-1);
+      const began = facts.findIndex(({ event_type }) => event_type === 'undoing_started');
+      const last = statesOf(steps).at(-1);
+      assert.ok(last && end);
+      const compensated = 'compensated' in end.payload ? end.payload.compensated : [];
+      if (began < 0) {
+        assert.ok(!facts.some(({ event_type }) => event_type.startsWith('compensation_')));
+        assert.deepEqual(compensated, []);
+        const could = last.policy.on_failure === 'compensate' && last.status !== 'completed';
+        if (could && last.plan !== null) assert.deepEqual(toUndo(last), []);
+        return;
+      }
+      // What undoes it is in the plan with it, and holds for it as for any other task.
+      const undone: string[] = [];
+      let stopped = false;
+      for (const { event_type, payload } of facts) {
+        if (event_type === 'compensation_completed') undone.push(payload.compensates);
+        if (event_type !== 'review_completed' || payload.decision !== 'rejected') continue;
+        stopped ||= payload.review_id.includes('/undo-') && payload.arguments_hash === '';
+      }
+      const wanted = toUndo(last).map((position) => last.plan?.tasks[position]?.id ?? '');
+      assert.deepEqual(undone, stopped ? wanted.slice(0, undone.length) : wanted);
+      assert.deepEqual(compensated, undone);
+      assert.equal(new Set(undone).size, undone.length);
+      // One at a time, and nothing else is begun meanwhile.
+      for (const { decision } of steps) {
+        if (decision.kind === 'ignored' || decision.state.undoing === '') continue;
+        const { tasks, plan } = decision.state;
+        const busy = tasks.flatMap((task, at) => (inFlight(task) ? [plan?.tasks[at]] : []));
+        if (busy.some((spec) => spec?.compensates !== '')) assert.equal(busy.length, 1);
+        for (const { event_type, payload } of decision.facts) {
+          const begins = event_type === 'task_assigned' && payload.lease === 1;
+          if (begins && decision.facts.some((fact) => fact.event_type === 'compensation_started'))
+            assert.notEqual(payload.compensates, '');
+        }
+      }
+    },
+  );
+
+  property('a suspended mission begins nothing until a person has decided', (steps) => {
+    for (const { before, decision } of steps) {
+      if (before === null || decision.kind === 'ignored') continue;
+      if (suspendedFor(before).length === 0 || suspendedFor(decision.state).length === 0) continue;
+      for (const { event_type, payload } of decision.facts) {
+        if (event_type === 'task_assigned') assert.ok(payload.lease > 1, `${payload.task_id} is assigned`);
+      }
+    }
+  });
+
   it('every new kind of fact, of reason and of end comes up', () => {
     const seen = new Set<string>();
-    for (const journey of fc.sample(wideJourneys(), { numRuns: 500, seed: 11 })) {
+    for (const journey of fc.sample(wideJourneys(), { numRuns: 1500, seed: 11 })) {
       for (const { decision } of travel(journey)) {
         if (decision.kind === 'ignored') seen.add(decision.reason);
         else for (const fact of decision.facts) for (const each of marksOf(fact)) seen.add(each);
@@ -193,7 +339,14 @@ describe('on every wide journey', () => {
       'review_requested review_completed safety_violation mission_cancelled task_cancelled ReviewUnknown ' +
       'ReviewDiffers DecisionUnknown NotRunning LeaseStale AttemptEnded timer:review made_by:heuristic ' +
       'made_by:orchestrator made_by:replanning made_by:mission kind:plan kind:budget kind:tool_call kind:reconcile ' +
-      'budget_exhausted plan_rejected invalid_plan task_failed cheaper role:drummer missing kind:mission resume:answers';
+      'budget_exhausted plan_rejected invalid_plan task_failed cheaper role:drummer missing kind:mission resume:answers ' +
+      'agent_handoff dependency_required dependency_resolved decision_recorded checkpoint_created context_synced ' +
+      'event_emitted error_raised task_requested pause_requested aggregation_started aggregation_completed ' +
+      'aggregation_timed_out reactions_settled AlreadySaid AlreadyRequested AggregationUnknown NotSettled ' +
+      'timer:aggregation made_by:reactions kind:pause pause_rejected error:dependency_unavailable error:hop_limit ' +
+      'error:role_unknown error:invalid_plan failed:role_unknown answer:resolved answer:unavailable ' +
+      'context undoing_started compensation_started compensation_completed compensation_failed kind:compensation ' +
+      'kind:suspend AlreadyUndoing compensated stopped deadline_passed';
     assert.deepEqual(
       wanted.split(' ').filter((each) => !seen.has(each)),
       [],
@@ -210,12 +363,27 @@ function marksOf({ event_type, payload }: ReturnType<typeof factsOf>[number]): s
     case 'review_requested':
       return [event_type, `kind:${payload.kind}`];
     case 'mission_failed':
-      return [event_type, payload.code];
+      return [
+        ...[event_type, payload.code],
+        ...(payload.compensated.length > 0 ? ['compensated'] : []),
+        ...(payload.message.includes('the undoing was stopped') ? ['stopped'] : []),
+      ];
     case 'mission_completed':
       return payload.missing.length > 0 ? [event_type, 'missing'] : [event_type];
+    case 'error_raised':
+      return [event_type, `error:${payload.code}`];
+    case 'task_failed':
+      return [event_type, `failed:${payload.code}`];
     case 'task_assigned': {
-      const { role, kind, cheaper, answers } = payload;
-      const marks = [event_type, `role:${role}`, `kind:${kind}`];
+      const { role, kind, cheaper, answers, context } = payload;
+      const said = answers.map(({ decision }) => `answer:${decision}`);
+      const marks = [
+        event_type,
+        `role:${role}`,
+        `kind:${kind}`,
+        ...said,
+        ...(context === '' ? [] : ['context']),
+      ];
       return [...marks, ...(cheaper ? ['cheaper'] : []), ...(answers.length > 0 ? ['resume:answers'] : [])];
     }
     default:

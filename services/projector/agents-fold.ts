@@ -7,7 +7,7 @@ import { decoded, type Fold, type FoldedBatch, nothingToRemember, putError } fro
 import { instant } from './rows.ts';
 
 export function agentRow({ payload, timestamp }: AgentHealth) {
-  const { started_at, ...told } = payload;
+  const { started_at, pools: _, reason: __, ...told } = payload;
   return { ...told, started_at: instant(started_at), seen_at: instant(timestamp) };
 }
 
@@ -30,6 +30,8 @@ export class AgentsFold implements Fold {
           continue;
         }
         const { name, value: event } = decoded(this.codec, record).value;
+        // That it is ready, its health says too.
+        if (name === 'ServiceReady') continue;
         if (name !== 'AgentHealth') {
           throw new Failure('unexpected_type', `found ${name}, expected AgentHealth`);
         }

@@ -36,6 +36,8 @@ export interface AgentTask {
   readonly lease: number;
   readonly description: string;
   readonly needs: readonly NeedResult[];
+  /** What others have left for the task: the event it reacts to, a hand-off, a checkpoint; empty: nothing. */
+  readonly context: string;
   /** What the attempt may use up; null: nothing limits it. */
   readonly budget: Amounts | null;
   /** What people have said to calls of this attempt. */
@@ -108,17 +110,19 @@ export class Agent {
   }
 
   /**
-   * The result. Throws a Failure, `Parked` when a person has to decide first, `Violated` when a safety rule refuses,
-   * or the signal's reason when it is aborted.
+   * The result. Throws a Failure, `Parked` when a person has to decide first, `Awaiting` when another task has to
+   * provide something, `HandedOff` when the task is another role's now, `Violated` when a safety rule refuses, or the
+   * signal's reason when it is aborted.
    */
   async run(): Promise<string> {
     const { task, workspace, answer: spec, scrubber, suspect } = this.#parts;
     for (const { task_id, result } of task.needs) {
       for (const each of suspicionsOf(result)) suspect?.({ step: 0, from: `task ${task_id}`, ...each });
     }
+    for (const each of suspicionsOf(task.context)) suspect?.({ step: 0, from: 'the context', ...each });
     // Before it is quoted, as a quote that is changed afterwards is a forged one; and after it, to be sure.
-    const { task_id, description, needs } = task;
-    const first = firstMessage(scrubber.value({ task_id, description, needs }));
+    const { task_id, description, needs, context } = task;
+    const first = firstMessage(scrubber.value({ task_id, description, needs, context }));
     this.#conversation.say({ role: 'user', text: scrubber.text(first) });
     for (let repairs = 0; ; ) {
       const answer = await this.#askModel();

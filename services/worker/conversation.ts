@@ -71,6 +71,7 @@ export function firstMessage(task: {
   readonly task_id: string;
   readonly description: string;
   readonly needs: readonly NeedResult[];
+  readonly context: string;
 }): string {
   const parts = [`Task ${task.task_id}:\n${task.description}`];
   if (task.needs.length > 0) {
@@ -80,6 +81,9 @@ export function firstMessage(task: {
         quoteData(`task ${need.task_id} of ${need.role}, ${need.status}`, need.result),
       ),
     );
+  }
+  if (task.context !== '') {
+    parts.push('What others have left for this task:', quoteData('the squad', task.context));
   }
   return parts.join('\n\n');
 }

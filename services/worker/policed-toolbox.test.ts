@@ -59,6 +59,7 @@ test('a call to ask about does nothing without an answer, and is itself when app
     timeoutMs: 1_000,
     outputLimit: 1_000,
     idempotencyKey: 'k',
+    step: 2,
   };
   const refused = await call.run(context);
   assert.ok(!refused.ok && refused.code === 'unauthorized', JSON.stringify(refused));

@@ -7,7 +7,7 @@
  *    each argument that it names; one that asks or denies is met unless one of them is a certain no. So an argument
  *    that is missing never opens a door, nor leaves one open. (`policy-pattern.ts` has the table.)
  * 3. Without a rule, what is listed in the role's `tools` is allowed if it stays within the squad: the terminal, the
- *    workspace, and the insights that roles share. A role that has a rule allowing some calls of such a tool has
+ *    workspace, and what roles share and say to each other. A role that has a rule allowing some calls of such a tool has
  *    said which: its other calls are denied. Everything else, tools of MCP servers first of all, is denied.
  *
  * Rules that deny some commands and allow the rest are no fence: a shell has endless ways to say the same. Allow what
@@ -18,6 +18,8 @@ import type { PolicyRule } from '#roles/policy-front-matter.ts';
 import { parseArguments } from './call-hash.ts';
 import { compileGlob } from './linear-regex.ts';
 import { type Answer, and, compilePattern } from './policy-pattern.ts';
+import { insightToolNames } from './tools/insights.ts';
+import { squadToolNames } from './tools/squad.ts';
 import { components } from './workspace.ts';
 
 export interface Decision {
@@ -36,8 +38,8 @@ const withinTheSquad: ReadonlySet<string> = new Set([
   'workspace_read',
   'workspace_write',
   'workspace_list',
-  'share_insight',
-  'find_insights',
+  ...insightToolNames,
+  ...squadToolNames,
 ]);
 
 /**

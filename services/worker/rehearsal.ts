@@ -79,6 +79,7 @@ export interface Rehearsal {
   readonly signal?: AbortSignal;
   readonly guard?: () => void;
   readonly needs?: readonly NeedResult[];
+  readonly context?: string;
   readonly budget?: Amounts;
   readonly answers?: readonly ReviewAnswer[];
   readonly answer?: AnswerSpec;
@@ -108,6 +109,7 @@ export async function rehearse(
       ...owner,
       description: rehearsal.description ?? 'Do it.',
       needs: rehearsal.needs ?? [],
+      context: rehearsal.context ?? '',
       budget: rehearsal.budget ?? null,
       answers: rehearsal.answers ?? [],
     },

@@ -1,4 +1,5 @@
 import type { EventOf, PayloadOf } from '#schemas/types.gen.ts';
+import { taskKey } from './journal.ts';
 
 type ReportType =
   | 'task_started'
@@ -7,7 +8,18 @@ type ReportType =
   | 'task_released'
   | 'task_heartbeat'
   | 'review_requested'
-  | 'safety_violation';
+  | 'safety_violation'
+  | SaidType;
+
+/** What agents say to each other; each is the report of one step. */
+type SaidType =
+  | 'agent_handoff'
+  | 'dependency_required'
+  | 'dependency_resolved'
+  | 'decision_recorded'
+  | 'checkpoint_created'
+  | 'context_synced'
+  | 'event_emitted';
 
 /** What the assignment and the worker's name already say. */
 type Known = 'task_id' | 'attempt' | 'lease' | 'agent';
@@ -17,12 +29,21 @@ type Draft<T extends ReportType> = T extends ReportType
 
 export type Report = Draft<ReportType>;
 export type EndReport = Draft<
-  'task_completed' | 'task_attempt_failed' | 'task_released' | 'review_requested' | 'safety_violation'
+  | 'task_completed'
+  | 'task_attempt_failed'
+  | 'task_released'
+  | 'review_requested'
+  | 'safety_violation'
+  | 'agent_handoff'
+  | 'dependency_required'
 >;
+/** What an agent says in the middle of its task. */
+export type SaidReport = Draft<Exclude<SaidType, EndReport['event_type']>>;
 
 /**
- * The event of a report. Its id follows from what it reports, so that one which is sent twice is recognised; `mark`
- * tells apart those that a lease sends many of (heartbeats).
+ * The event of a report. Its id follows from what it reports, so that one which is sent twice is recognised: what an
+ * agent says is known by its step, whichever lease comes to it. `mark` tells apart those that a lease sends many of
+ * (heartbeats).
  */
 export function reportEvent(
   assignment: EventOf<'task_assigned'>,
@@ -32,12 +53,14 @@ export function reportEvent(
   mark = '',
 ): EventOf<ReportType> {
   const { task_id, role, attempt, lease } = assignment.payload;
+  const { target, step } = sayingOf(report);
+  const place = step === null ? `${lease}/${report.event_type}${mark}` : String(step);
   // The compiler loses which payload belongs to which type when they are joined again; Report has kept them together.
   return {
-    event_id: `${assignment.correlation_id}/${task_id}/${attempt}/${lease}/${report.event_type}${mark}`,
+    event_id: `${taskKey(assignment.correlation_id, task_id)}/${attempt}/${place}`,
     event_type: report.event_type,
     source_agent: role,
-    target_agent: 'orchestrator',
+    target_agent: target,
     timestamp: now,
     version: 1,
     correlation_id: assignment.correlation_id,
@@ -47,4 +70,22 @@ export function reportEvent(
     previous_hash: '',
     payload: { task_id, attempt, lease, agent, ...report.payload },
   } as EventOf<ReportType>;
+}
+
+/** Whom a report is for, and the step that it is known by; null: it is known by its lease. */
+function sayingOf(report: Report): { readonly target: string; readonly step: number | null } {
+  switch (report.event_type) {
+    case 'agent_handoff':
+      return { target: report.payload.to_role, step: report.payload.step };
+    case 'dependency_required':
+    case 'dependency_resolved':
+    case 'decision_recorded':
+    case 'context_synced':
+    case 'event_emitted':
+      return { target: 'squad', step: report.payload.step };
+    case 'checkpoint_created':
+      return { target: 'orchestrator', step: report.payload.step };
+    default:
+      return { target: 'orchestrator', step: null };
+  }
 }

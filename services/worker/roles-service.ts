@@ -51,6 +51,11 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
       roles: [...roles.keys()],
       running: hosted.reduce((sum, { runners }) => sum + runners.size, 0),
       capacity: hosted.reduce((sum, { slots }) => sum + slots.capacity, 0),
+      pools: hosted.map(({ role, runners, slots }) => ({
+        role,
+        running: runners.size,
+        capacity: slots.capacity,
+      })),
     }),
     async stop(deadlineMs) {
       // First no new claims, then the end of what runs; the group is left in between, so that others can go on.
@@ -93,5 +98,5 @@ async function hostRole(context: ServiceContext, parts: WorkerParts, places: Jou
       }),
   });
   pump = () => consumer.pump();
-  return { consumer, runners, slots };
+  return { role: role.name, consumer, runners, slots };
 }

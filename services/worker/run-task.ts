@@ -11,6 +11,8 @@ import type { Codec } from '#schemas/codec.ts';
 import type { EventOf, PayloadOf } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { Agent } from './agent.ts';
+import { Awaiting } from './awaiting.ts';
+import { HandedOff } from './handed-off.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
@@ -19,10 +21,13 @@ import type { Models } from './models/open-models.ts';
 import { Parked } from './parked.ts';
 import { planSpec, rolesForPlanner } from './plan-spec.ts';
 import { policed } from './policed-toolbox.ts';
-import { type EndReport, reportEvent } from './report.ts';
+import { type EndReport, type Report, reportEvent } from './report.ts';
 import { dataRule } from './safety/quote.ts';
 import { tracedModel } from './spans.ts';
+import type { Speaker } from './speaker.ts';
 import type { Sharer } from './tools/insights.ts';
+import { squadTools } from './tools/squad.ts';
+import type { Tool } from './tools/tool.ts';
 import { type MoreTools, toolboxOf } from './tools/toolbox.ts';
 import { Violated } from './violated.ts';
 import { Workspace } from './workspace.ts';
@@ -115,6 +120,8 @@ export async function runTask(
     const recorded = await recordedSteps(claim, owner, parts, signal);
     journal = openJournal(owner, claim, recorded, parts);
     const moreTools = await parts.moreTools?.(role, owner, signal);
+    const speaks = squadTools(speakerOf(claim, parts), role.tools);
+    const more = speaks.length === 0 ? moreTools : withNamed(moreTools, speaks);
     agent = new Agent({
       task: { ...owner, ...payload },
       prompt: promptOf(role, payload, parts),
@@ -131,7 +138,7 @@ export async function runTask(
       answer: payload.kind === 'plan' ? planSpec(payload) : null,
       scrubber: parts.scrubber,
       now: () => parts.clock.now(),
-      toolbox: policed(toolboxOf(role.tools, role.sandbox, moreTools), role),
+      toolbox: policed(toolboxOf(role.tools, role.sandbox, more), role),
       maxSteps: role.limits.max_steps,
       journal,
       recorded,
@@ -170,8 +177,17 @@ export async function runTask(
     if (cause instanceof Parked && durable === null) {
       return { event_type: 'review_requested', payload: cause.question };
     }
-    const why = cause instanceof Parked ? durable : cause;
+    if (cause instanceof Awaiting && durable === null) {
+      return { event_type: 'dependency_required', payload: cause.requirement };
+    }
     const end = endOf(agent, journal, parts.clock.monotonic() - began);
+    if (cause instanceof HandedOff && durable === null) {
+      const { handOff, step } = cause;
+      const payload = { from_role: owner.role, ...handOff, step, ...end };
+      return { event_type: 'agent_handoff', payload };
+    }
+    const leaves = cause instanceof Parked || cause instanceof Awaiting || cause instanceof HandedOff;
+    const why = leaves ? durable : cause;
     if (why instanceof Violated) {
       parts.log.warn({ ...task, ...why.violation }, 'a safety rule refused it');
       return { event_type: 'safety_violation', payload: { ...why.violation, ...end } };
@@ -213,8 +229,28 @@ async function flushed(journal: Journal | null): Promise<unknown> {
   }
 }
 
+const withNamed = (more: MoreTools = {}, tools: readonly Tool[]): MoreTools => ({
+  ...more,
+  named: [...(more.named ?? []), ...tools],
+});
+
+/** What the agent says in the middle of its task goes the way of its end: in order, under the mission's key. */
+function speakerOf(claim: Claim, parts: WorkerParts): Speaker {
+  const { assignment, traceparent } = claim;
+  const headers = traceparent === null ? {} : { headers: { traceparent } };
+  return {
+    role: assignment.payload.role,
+    scrub: (text) => parts.scrubber.text(text),
+    async say(report, signal) {
+      const value = encodeReport(claim, report, parts);
+      const record = { key: assignment.correlation_id, value, ...headers };
+      await unlessAborted(parts.publisher.send(parts.topics.reports, [record]), signal);
+    },
+  };
+}
+
 /** The bytes of a report, to be sent to the reports topic under the mission's key. */
-export function encodeReport(claim: Claim, report: EndReport, parts: WorkerParts): Buffer {
+export function encodeReport(claim: Claim, report: Report, parts: WorkerParts): Buffer {
   const said = parts.scrubber.value(report);
   return parts.codec.encode(reportEvent(claim.assignment, parts.agent, said, parts.clock.now()));
 }

@@ -70,7 +70,12 @@ function describeEnd(span: OpenSpan, report: EndReport | null): void {
       span.set({ 'ravenhelm.outcome': 'failed', 'ravenhelm.code': 'safety_violation' });
       return span.fail('safety_violation');
     case 'review_requested':
+    case 'dependency_required':
       return span.set({ 'ravenhelm.outcome': 'parked' });
+    case 'agent_handoff': {
+      const { steps, usage } = report.payload;
+      return span.set({ 'ravenhelm.outcome': 'handed_off', 'ravenhelm.steps': steps, ...costOf(usage) });
+    }
     case 'task_released':
       return span.set({ 'ravenhelm.outcome': 'released' });
   }

@@ -3,7 +3,9 @@ import { asFailure, Failure } from '#chassis/failures.ts';
 import { stopPoint } from '#chassis/stop-point.ts';
 import type { ToolCall } from '#schemas/types.gen.ts';
 import type { AgentParts } from './agent.ts';
+import { Awaiting, answerTo } from './awaiting.ts';
 import { canonicalArguments, hashOfCall } from './call-hash.ts';
+import { HandedOff, handOffIn, handOffTool } from './handed-off.ts';
 import type { ToolTurn } from './models/model.ts';
 import { callReview, decided, Parked, reconciled, reconcileReview } from './parked.ts';
 import { suspicionsOf } from './safety/suspicious.ts';
@@ -36,11 +38,12 @@ export class ToolSteps {
         throw new Failure('ledger_broken', `journal, step ${step}: found ${found}, ${expected}`);
       }
       const { ok, output, code, message } = known.ended;
-      return this.#turn(call, { ok, output, code, message });
+      return this.#turn(step, call, { ok, output, code, message });
     }
     const reconciled = this.#reconcile(step, call);
     if (reconciled !== null) return this.#make(step, call, reconciled);
-    return this.#make(step, call, this.#permitted(step, prepare(this.#parts.toolbox, call)));
+    const permitted = this.#permitted(step, prepare(this.#parts.toolbox, call));
+    return this.#make(step, call, this.#provided(step, permitted));
   }
 
   /**
@@ -102,6 +105,23 @@ export class ToolSteps {
     return { ...refusal('rejected', message), review_id };
   }
 
+  /** A call that waits for another task has its answer as its output. Throws `Awaiting` when there is none yet. */
+  #provided(step: number, prepared: Prepared): Prepared {
+    if (!prepared.ok || prepared.call.requires === undefined) return prepared;
+    const { scrubber, task } = this.#parts;
+    const requirement = scrubber.value(prepared.call.requires);
+    const answer = answerTo(task.answers, requirement, step);
+    if (answer === null) throw new Awaiting(requirement, step);
+    const { review_id } = prepared;
+    if (answer.decision === 'resolved') {
+      const result = { ok: true, output: answer.comment, truncated: false } as const;
+      return { ok: false, result, effect: 'none', review_id };
+    }
+    const why = answer.comment === '' ? '' : `: ${answer.comment}`;
+    const message = `nothing that still runs provides ${requirement.dependency}${why}`;
+    return { ...refusal('dependency_unavailable', message), review_id };
+  }
+
   async #make(step: number, call: ToolCall, prepared: Prepared): Promise<ToolTurn> {
     const { journal, workspace, signal, remaining, scrubber } = this.#parts;
     this.#mayGoOn();
@@ -130,7 +150,7 @@ export class ToolSteps {
     stopPoint('tool-intent');
     const began = performance.now();
     const timeoutMs = Math.max(1, remaining());
-    const context = { workspace, signal, timeoutMs, outputLimit, idempotencyKey };
+    const context = { workspace, signal, timeoutMs, outputLimit, idempotencyKey, step };
     // Throws only when aborted: then nobody knows the outcome, and none is recorded.
     const made: ToolResult = prepared.ok
       ? await traceToolCall({ ...call, effect, step }, () => prepared.call.run(context))
@@ -158,14 +178,16 @@ export class ToolSteps {
       this.#parts.suspect?.({ step, from: `tool ${call.tool}`, ...each });
     }
     if (effect === 'once') await this.#outcomeDurable(step, call);
-    return this.#turn(call, { ok, output, code, message });
+    return this.#turn(step, call, { ok, output, code, message });
   }
 
-  /** What the model is told: output is data of whoever made it. */
+  /** What the model is told: output is data of whoever made it. Throws `HandedOff` when there is nothing to go on with. */
   #turn(
+    step: number,
     call: ToolCall,
     { ok, output, code, message }: Omit<ToolTurn, 'role' | 'call_id' | 'tool'>,
   ): ToolTurn {
+    if (ok && call.tool === handOffTool) throw new HandedOff(handOffIn(output), step);
     return { role: 'tool', call_id: call.id, tool: call.tool, ok, output, code, message };
   }
 

@@ -30,6 +30,7 @@ const context = (): ToolContext => ({
   timeoutMs: 20_000,
   outputLimit: LIMIT,
   idempotencyKey: `m/t/1/${++calls}`,
+  step: 2,
 });
 
 interface Output {

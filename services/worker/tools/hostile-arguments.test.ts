@@ -36,6 +36,7 @@ async function run(on: Sandbox, args: object): Promise<{ result: ToolResult; std
     timeoutMs: 10_000,
     outputLimit: 64 * 1024,
     idempotencyKey: `m/t/1/${++calls}`,
+    step: 2,
   });
   return {
     result,

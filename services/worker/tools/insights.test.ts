@@ -36,6 +36,7 @@ function given(complete = true) {
       timeoutMs: 1_000,
       outputLimit,
       idempotencyKey: 'm/t/1/2',
+      step: 2,
     });
   return { call, sent, toolbox };
 }

@@ -58,6 +58,7 @@ async function run(
     timeoutMs: 10_000,
     outputLimit: 64 * 1024,
     idempotencyKey: `m/t/1/${++calls}`,
+    step: 2,
   });
   const output = (result.output === '' ? {} : JSON.parse(result.output)) as Output;
   return { ...output, result };
@@ -254,7 +255,7 @@ describe('what does not end by itself', { concurrency: true }, () => {
       await terminalCommand({ ...defaultSandboxRules, shell: true })
         .prepare(JSON.stringify({ command: ${JSON.stringify(`${enclosed ? 'setsid ' : ''}sleep ${mark} & sleep ${mark}`)} }))
         .run({ workspace: new Workspace(${JSON.stringify(root)}, 'killed'), signal: new AbortController().signal,
-          timeoutMs: 60000, outputLimit: 1000, idempotencyKey: 'k' });`;
+          timeoutMs: 60000, outputLimit: 1000, idempotencyKey: 'k', step: 2 });`;
       const worker: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', program], {
         stdio: 'inherit',
         cwd: import.meta.dirname,
@@ -337,7 +338,7 @@ test(`an ordinary user has the same sandbox (${variant})`, { timeout: 20_000 }, 
     const result = await terminalCommand({ ...defaultSandboxRules, shell: true, processes: 16 })
       .prepare(JSON.stringify({ command }))
       .run({ workspace: new Workspace(${JSON.stringify(own)}, 'm'), signal: new AbortController().signal,
-        timeoutMs: 5000, outputLimit: 10000, idempotencyKey: 'k' });
+        timeoutMs: 5000, outputLimit: 10000, idempotencyKey: 'k', step: 2 });
     console.log(result.output);`;
   await mkdir(own);
   await chmod(root, 0o755);

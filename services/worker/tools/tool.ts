@@ -1,6 +1,7 @@
 /** What a tool is. Tools tell a model about failures in their result; they throw only when they are aborted. */
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import type { Requirement } from '#worker/awaiting.ts';
 import { parseArguments } from '#worker/call-hash.ts';
 import type { Workspace } from '#worker/workspace.ts';
 import { Capture, outputPath } from './capture.ts';
@@ -29,6 +30,8 @@ export interface ToolContext {
   readonly outputLimit: number;
   /** The same for each try of this very call, different for every other call. */
   readonly idempotencyKey: string;
+  /** Number of the call within its attempt. */
+  readonly step: number;
 }
 
 /** What a model is told of a tool; `parameters` is a JSON schema. */
@@ -46,6 +49,8 @@ export interface PreparedCall {
   run(context: ToolContext): Promise<ToolResult>;
   /** Set when the policy wants a person to be asked first; then `run` refuses, and `approved` is the call itself. */
   readonly ask?: Ask;
+  /** Set when the call waits for what another task provides: what it gets is its output, and `run` is never called. */
+  readonly requires?: Requirement;
 }
 
 /** What a person is asked about a call. */
@@ -71,19 +76,38 @@ export function defineTool<Input extends z.ZodObject>(parts: {
   input: Input;
   effect: (args: z.output<Input>) => Effect;
   run: (args: z.output<Input>, context: ToolContext) => Promise<ToolResult>;
+  /** Of a call that waits for another task. */
+  requires?: (args: z.output<Input>) => Requirement;
 }): Tool {
-  const { $schema: _, ...parameters } = z.toJSONSchema(parts.input, { io: 'input' });
   return {
-    schema: { name: parts.name, description: parts.description, parameters },
+    schema: {
+      name: parts.name,
+      description: parts.description,
+      parameters: parametersOf(parts.input),
+    },
     prepare(argumentsJson) {
       const args = parse(parts.input, parts.name, argumentsJson);
       return {
         effect: parts.effect(args),
         argumentsJson: JSON.stringify(args),
-        run: (context) => settle(parts.run(args, context), context),
+        run: (context) => settle(() => parts.run(args, context), context),
+        ...(parts.requires === undefined ? {} : { requires: parts.requires(args) }),
       };
     },
   };
+}
+
+/** Tools that belong to one task are made for each; what they are told as is the same. */
+const parameters = new WeakMap<z.ZodObject, ToolSchema['parameters']>();
+
+function parametersOf(input: z.ZodObject): ToolSchema['parameters'] {
+  let known = parameters.get(input);
+  if (known === undefined) {
+    const { $schema: _, ...made } = z.toJSONSchema(input, { io: 'input' });
+    known = made;
+    parameters.set(input, known);
+  }
+  return known;
 }
 
 /**
@@ -105,7 +129,7 @@ export function defineJsonTool(parts: {
       return {
         effect: parts.effect,
         argumentsJson: JSON.stringify(args),
-        run: (context) => settle(parts.run(args, context), context),
+        run: (context) => settle(() => parts.run(args, context), context),
       };
     },
   };
@@ -131,9 +155,9 @@ function parse<Input extends z.ZodObject>(input: Input, tool: string, text: stri
 }
 
 /** A refusal or an error of the file system is the model's to deal with; an abort is not. */
-async function settle(result: Promise<ToolResult>, context: ToolContext): Promise<ToolResult> {
+async function settle(run: () => Promise<ToolResult>, context: ToolContext): Promise<ToolResult> {
   try {
-    return await bounded(await result, context);
+    return await bounded(await run(), context);
   } catch (error) {
     if (context.signal.aborted) throw error;
     const code = error instanceof Failure ? error.code : 'tool_failed';

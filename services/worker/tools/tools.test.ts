@@ -36,6 +36,7 @@ const context = (changes: Partial<ToolContext> = {}): ToolContext => ({
   timeoutMs: 10_000,
   outputLimit: 64 * 1024,
   idempotencyKey: 'm/t/1/2',
+  step: 2,
   ...changes,
 });
 

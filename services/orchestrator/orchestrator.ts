@@ -1,0 +1,43 @@
+import { transactionalIds } from '#chassis/service.ts';
+import type { Service, ServiceContext } from '#chassis/service-context.ts';
+import { followAgents } from './agents-feed.ts';
+import { Missions } from './missions.ts';
+import { rolesWithTopics } from './roles-with-topics.ts';
+
+/** How often it is looked which missions wait for roles that nobody runs; ms. */
+const lookEveryMs = 1000;
+
+/** Decides on missions, and gives their tasks to roles. */
+export async function startOrchestrator(context: ServiceContext): Promise<Service> {
+  const { config, topics, codec, log, admin, now } = context;
+  const { roles, partitions } = await rolesWithTopics(admin, topics);
+  const agents = await followAgents(context);
+  const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
+  const open = new Map<number, Missions>();
+  const consumer = await context.consume({
+    service: 'orchestrator',
+    inputs: [topics.missions, topics.reports],
+    stateTopic: topics.state('orchestrator'),
+    barrierTopic: topics.reports,
+    transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'orchestrator', 2),
+    open(partition) {
+      const settings = { partition, partitions, topics, roles, codec, log };
+      const missions = new Missions({ ...settings, agents: agents.roles, outstanding });
+      open.set(partition, missions);
+      return missions;
+    },
+  });
+  const looking = setInterval(() => {
+    agents.roles.refresh(now());
+    for (const missions of open.values()) missions.look(now());
+    consumer.pump();
+  }, lookEveryMs);
+  return {
+    ready: () => consumer.ready(),
+    vitals: () => ({ roles: [], running: 0, capacity: 0 }),
+    async stop(deadlineMs) {
+      clearInterval(looking);
+      await Promise.all([consumer.stop(deadlineMs), agents.stop(deadlineMs)]);
+    },
+  };
+}

@@ -1,0 +1,456 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { TaskSpec } from '#schemas/types.gen.ts';
+import { noUsage } from '#schemas/usage.ts';
+import { commandsOfUndoing } from './children.ts';
+import { type FactDraft, type FactEvent, own } from './facts.ts';
+import type { Input } from './input.ts';
+import { indexPlan } from './plan.ts';
+import {
+  answer,
+  asked,
+  assigned,
+  attemptFailed,
+  completed,
+  failed,
+  given,
+  history,
+  missionId,
+  policy,
+  start,
+  started,
+  submit,
+  task,
+  timer,
+} from './scenario.ts';
+import { nextDue } from './timers.ts';
+import { shownStatus, toUndo, undoingOf } from './undoing.ts';
+
+const undo = (description: string) => ({ compensation: { description, script: null } });
+const saga = (tasks: readonly TaskSpec[], more: Partial<typeof policy> = {}) =>
+  submit(tasks, { policy: { ...policy, on_failure: 'compensate', ...more } });
+/** Three steps that can be undone, one after another; the fourth cannot. */
+const steps = [
+  task('a', [], undo('take a back')),
+  task('b', ['a'], undo('take b back')),
+  task('c', ['b']),
+  task('d', ['c'], undo('take d back')),
+];
+const cancel = { kind: 'cancel', reason: 'enough', by: 'ann' } as const;
+
+const done = (...ids: string[]): Input[] => ids.flatMap((id) => [started(id), completed(id)]);
+const types = (facts: readonly FactDraft[]) =>
+  facts.map(({ event_type, payload }) => {
+    const { task_id = '' } = { ...payload } as { task_id?: string };
+    return `${event_type} ${task_id}`.trim();
+  });
+const after = (...inputs: readonly Input[]) => history(...inputs).state;
+const decided = (state: ReturnType<typeof after>, input: Input, now = start + 1000) => {
+  const { decision } = given(state).when(input, now);
+  assert.ok(decision.kind === 'facts', JSON.stringify(decision));
+  return decision;
+};
+const undoing = own('undoing_started', {
+  code: 'task_failed',
+  message: 'task d failed (unauthorized): it broke',
+  cancelled_by: null,
+});
+/** How `undo-<id>` is assigned: told what the task's result was, with no budget and no wave. */
+const undoes = (id: string, attempt = 1) =>
+  assigned(`undo-${id}`, {
+    ...{ role: `${id}_role`, wave: 0, attempt, kind: 'compensation', compensates: id },
+    description: `take ${id} back`,
+    needs: [{ task_id: id, role: `${id}_role`, status: 'completed', result: `${id} is done` }],
+  });
+const undoesBy = (id: string, attempt = 1) => ({ ...undoes(id, attempt), target_agent: `${id}_role` });
+
+const failingD = [saga(steps), ...done('a', 'b', 'c'), started('d')];
+
+describe('on_failure: compensate', () => {
+  it('undoes what completed in reverse order, one at a time, passing over what names nothing', () => {
+    const state = after(...failingD);
+    const first = given(state).when(attemptFailed('d', 'unauthorized'));
+    first.then([
+      { ...failed('d', 'unauthorized'), source_agent: 'd_role' },
+      own('wave_completed', { wave: 4, completed: 0, failed: 1 }),
+      undoing,
+      own('compensation_started', { task_id: 'undo-b', compensates: 'b' }),
+      undoesBy('b'),
+    ]);
+    const b = decided(
+      after(...failingD, attemptFailed('d', 'unauthorized'), started('undo-b')),
+      completed('undo-b'),
+    );
+    assert.deepEqual(b.facts.slice(1), [
+      own('compensation_completed', { task_id: 'undo-b', compensates: 'b' }),
+      own('compensation_started', { task_id: 'undo-a', compensates: 'a' }),
+      undoesBy('a'),
+    ]);
+    const { facts, state: end } = decided(b.state, completed('undo-a'));
+    assert.deepEqual(types(facts), [
+      'task_completed undo-a',
+      'compensation_completed undo-a',
+      'mission_failed',
+    ]);
+    assert.deepEqual(
+      facts.at(-1),
+      own('mission_failed', {
+        code: 'task_failed',
+        message: 'task d failed (unauthorized): it broke',
+        failed_tasks: ['d'],
+        completed: 3,
+        duration_ms: 1000,
+        usage: noUsage,
+        compensated: ['b', 'a'],
+      }),
+    );
+    assert.equal(end.status, 'failed');
+  });
+
+  it('fails at once when nothing that completed can be undone', () => {
+    const { facts } = decided(after(saga(steps), started('a')), attemptFailed('a', 'unauthorized'));
+    assert.deepEqual(types(facts), ['task_failed a', 'wave_completed', 'mission_failed']);
+  });
+
+  it('does nothing of the kind when the mission fails fast', () => {
+    const { facts } = decided(
+      after(submit(steps), ...done('a', 'b', 'c'), started('d')),
+      attemptFailed('d', 'unauthorized'),
+    );
+    assert.equal(facts.at(-1)?.event_type, 'mission_failed');
+  });
+
+  it('tries an undoing again as often as the mission says, whatever its task does', () => {
+    const tasks = [task('a', [], { ...undo('take a back'), max_attempts: 1 }), task('b', ['a'])];
+    const { state } = history(
+      ...[saga(tasks), ...done('a'), started('b'), attemptFailed('b', 'unauthorized')],
+      ...[started('undo-a'), attemptFailed('undo-a', 'temporary_failure')],
+    );
+    const [retry] = [state.tasks[2]?.retry_at ?? 0];
+    const again = given(state).when(timer('retry', retry, 'undo-a'), retry);
+    assert.ok(again.decision.kind === 'facts');
+    assert.deepEqual(types(again.decision.facts), [
+      'timer_fired undo-a',
+      'compensation_started undo-a',
+      'task_assigned undo-a',
+    ]);
+  });
+
+  it('lets a step end that can be undone, and undoes it, too; cancels what cannot', () => {
+    const tasks = [
+      task('a', [], undo('take a back')),
+      task('b', [], undo('take b back')),
+      task('c'),
+      task('d', [], undo('take d back')),
+      task('e'),
+    ];
+    const given_ = after(saga(tasks), ...done('a'), started('b'), started('c'), started('e'));
+    // `d` was given to its role, and nobody has begun it.
+    const failing = decided(given_, attemptFailed('e', 'unauthorized'));
+    assert.deepEqual(types(failing.facts), [
+      ...['task_failed e', 'undoing_started', 'task_cancelled c', 'task_cancelled d'],
+    ]);
+    const { facts } = decided(failing.state, completed('b'));
+    assert.deepEqual(types(facts), [
+      ...['task_completed b', 'wave_completed', 'compensation_started undo-b', 'task_assigned undo-b'],
+    ]);
+  });
+
+  it('does not try a step again that fails while it is awaited', () => {
+    const tasks = [task('a', [], undo('take a back')), task('b', [], undo('take b back')), task('e')];
+    const state = after(
+      ...[saga(tasks), ...done('a'), started('b'), started('e'), attemptFailed('e', 'unauthorized')],
+    );
+    const { facts } = decided(state, attemptFailed('b', 'temporary_failure'));
+    assert.deepEqual(types(facts).slice(0, 3), [
+      'task_failed b',
+      'wave_completed',
+      'compensation_started undo-a',
+    ]);
+  });
+
+  it('resumes an awaited step whose agent is lost, and does not wait for a person that it asks', () => {
+    const tasks = [task('a', [], undo('take a back')), task('b', [], undo('take b back')), task('e')];
+    const state = after(
+      ...[saga(tasks), ...done('a'), started('b'), started('e'), attemptFailed('e', 'unauthorized')],
+    );
+    const lost = given(state).when(timer('lease', state.tasks[1]?.lease_until ?? 0, 'b'), start + 60_000);
+    assert.ok(lost.decision.kind === 'facts');
+    assert.deepEqual(types(lost.decision.facts), ['timer_fired b', 'task_assigned b']);
+    assert.deepEqual(types(decided(state, asked('b')).facts), [
+      ...['review_requested b', 'task_cancelled b', 'compensation_started undo-a', 'task_assigned undo-a'],
+    ]);
+  });
+
+  it('asks a mission within it to undo its own work, and waits for its end', () => {
+    const tasks = [
+      task('a', [], undo('take a back')),
+      task('m', [], { role: 'orchestrator', description: 'a part' }),
+      task('e'),
+    ];
+    const { state, facts } = decided(
+      after(saga(tasks), ...done('a'), started('e')),
+      attemptFailed('e', 'unauthorized'),
+    );
+    assert.deepEqual(types(facts), ['task_failed e', 'undoing_started']);
+    const began = {
+      ...undoing,
+      event_id: 'm1:9',
+      timestamp: start,
+      priority: 'normal',
+    } as unknown as FactEvent;
+    assert.ok(began.event_type === 'undoing_started');
+    const [command, ...others] = commandsOfUndoing(state, began);
+    assert.deepEqual(
+      [command?.event_type, command?.correlation_id, others.length],
+      ['mission_cancelled', 'm1:m:1', 0],
+    );
+    assert.deepEqual(types(decided(state, attemptFailed('m', 'aborted')).facts).slice(0, 3), [
+      ...['task_failed m', 'wave_completed', 'compensation_started undo-a'],
+    ]);
+  });
+
+  it('undoes a mission by a mission', () => {
+    const part = task('m', [], {
+      role: 'orchestrator',
+      description: 'a part',
+      ...undo('take the part back'),
+    });
+    const { facts } = decided(
+      after(saga([part, task('e', ['m'])]), completed('m'), started('e')),
+      attemptFailed('e', 'unauthorized'),
+    );
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'task_assigned');
+    const { kind, role, description, compensates } = last.payload;
+    assert.deepEqual(
+      [kind, role, description, compensates],
+      ['mission', 'orchestrator', 'take the part back', 'm'],
+    );
+  });
+
+  it('is not cut off by the deadline, and begins with it', () => {
+    const state = after(...failingD, attemptFailed('d', 'unauthorized'));
+    assert.equal(state.deadline_at, 0);
+    assert.equal(nextDue(state), null);
+    const before = after(...failingD.slice(0, 3));
+    const due = before.deadline_at;
+    const { decision } = given(before).when(timer('deadline', due), due);
+    assert.ok(decision.kind === 'facts');
+    assert.deepEqual(types(decision.facts), [
+      ...[
+        'timer_fired',
+        'undoing_started',
+        'task_cancelled b',
+        'compensation_started undo-a',
+        'task_assigned undo-a',
+      ],
+    ]);
+    assert.equal(undoingOf(decision.state)?.code, 'deadline_passed');
+  });
+
+  it('undoes what a person cancels, and ends as cancelled; a second time changes nothing', () => {
+    const { facts, state } = decided(after(...failingD.slice(0, 3)), cancel);
+    assert.deepEqual(
+      facts[0],
+      own('undoing_started', { code: 'aborted', message: 'enough', cancelled_by: 'ann' }),
+    );
+    assert.equal(shownStatus(state), 'compensating');
+    given(state).when(cancel).ignored('AlreadyUndoing');
+    assert.deepEqual(
+      decided(state, completed('undo-a')).facts.at(-1),
+      own('mission_cancelled', {
+        ...{ reason: 'enough', cancelled_by: 'ann', completed: 1, usage: noUsage, compensated: ['a'] },
+      }),
+    );
+  });
+
+  it('is not refused for want of a budget', () => {
+    const budget = { tokens: 100, calls: -1, cost_nanos: -1, time_ms: -1 };
+    const options = { ...policy.options, budget, per_task: { ...budget, tokens: 60 } };
+    const used = { input_tokens: 60, calls: 1 };
+    const { facts } = history(
+      ...[saga([task('a', [], undo('take a back')), task('b', ['a'])], { options }), started('a')],
+      completed('a', {}, 'a is done', used),
+    );
+    assert.deepEqual(types(facts).slice(-3), [
+      'undoing_started',
+      'compensation_started undo-a',
+      'task_assigned undo-a',
+    ]);
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'task_assigned' && last.payload.budget === null);
+  });
+
+  it('gives what undoes another name where that one is taken', () => {
+    const tasks = [task('a', [], undo('take a back')), task('undo-a'), task('b', ['a', 'undo-a'])];
+    const { facts } = decided(
+      after(saga(tasks), ...done('a', 'undo-a'), started('b')),
+      attemptFailed('b', 'unauthorized'),
+    );
+    assert.equal(types(facts).at(-1), 'task_assigned undo-2-a');
+  });
+
+  it('takes the later wave first of what completed in the same millisecond', () => {
+    const plan = indexPlan([
+      { ...task('x', [], undo('x')), wave: 2 },
+      { ...task('y', [], undo('y')), wave: 1 },
+      { ...task('z', [], undo('z')), wave: 1 },
+    ]);
+    const state = after(saga([task('p')]));
+    const [blank] = state.tasks;
+    assert.ok(blank);
+    const ended = { ...blank, status: 'completed', ended_at: 5 } as const;
+    assert.deepEqual(toUndo({ ...state, plan, tasks: [ended, ended, ended] }), [0, 2, 1]);
+  });
+});
+
+describe('a compensation that fails for good', () => {
+  const stuck = [
+    ...[...failingD, attemptFailed('d', 'unauthorized'), started('undo-b')],
+    attemptFailed('undo-b', 'unauthorized'),
+  ];
+  const review = `${missionId}/undo-b/1`;
+  const say = (decision: string) => answer(review, decision, '');
+
+  it('stops there and asks a person', () => {
+    const { facts } = decided(after(...stuck.slice(0, -1)), attemptFailed('undo-b', 'unauthorized'));
+    assert.deepEqual(types(facts), [
+      ...['task_failed undo-b', 'compensation_failed undo-b', 'review_requested undo-b'],
+    ]);
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'review_requested');
+    assert.deepEqual([last.payload.kind, last.payload.review_id], ['compensation', review]);
+    assert.equal(last.payload.reason, 'b could not be undone (unauthorized): it broke');
+    assert.equal(nextDue(after(...stuck)), null, 'and waits as long as it takes');
+  });
+
+  it('is tried again with as many attempts as the first time', () => {
+    const { facts, state } = decided(after(...stuck), say('approved'));
+    assert.deepEqual(facts.slice(1), [
+      own('compensation_started', { task_id: 'undo-b', compensates: 'b' }),
+      undoesBy('b', 2),
+    ]);
+    let now = state;
+    for (const attempt of [2, 3]) {
+      const failing = attemptFailed('undo-b', 'timeout', { attempt });
+      const { facts: tried, state: waits } = decided(now, failing, now.updated_at);
+      assert.deepEqual(types(tried), ['task_attempt_failed undo-b']);
+      const retry = waits.tasks.at(-2)?.retry_at ?? 0;
+      const fired = given(waits).when(timer('retry', retry, 'undo-b', { attempt }), retry).decision;
+      assert.ok(fired.kind === 'facts');
+      now = fired.state;
+    }
+    const { decision } = given(now).when(attemptFailed('undo-b', 'timeout', { attempt: 4 }), start + 20_000);
+    assert.ok(decision.kind === 'facts');
+    const last = decision.facts.at(-1);
+    assert.ok(last?.event_type === 'review_requested' && last.payload.review_id === `${missionId}/undo-b/4`);
+  });
+
+  it('is passed over when a person has done it by hand', () => {
+    const { facts, state } = decided(after(...stuck), say('happened'));
+    assert.deepEqual(types(facts), [
+      ...['review_completed undo-b', 'compensation_completed undo-b'],
+      ...['compensation_started undo-a', 'task_assigned undo-a'],
+    ]);
+    const end = decided(state, completed('undo-a')).facts.at(-1);
+    assert.ok(end?.event_type === 'mission_failed');
+    assert.deepEqual(end.payload.compensated, ['b', 'a']);
+  });
+
+  it('ends the undoing when a person says no, and the end says what is left', () => {
+    const { facts } = decided(after(...stuck), say('rejected'));
+    const end = facts.at(-1);
+    assert.ok(end?.event_type === 'mission_failed');
+    assert.deepEqual(end.payload.compensated, []);
+    assert.equal(
+      end.payload.message,
+      'task d failed (unauthorized): it broke; the undoing was stopped (ann): undone: nothing; not undone: b, a',
+    );
+    given(after(...stuck))
+      .when(say('cheaper'))
+      .ignored('DecisionUnknown');
+  });
+
+  it('a question of its agent is another thing: the attempt is parked, and goes on', () => {
+    const asks = asked('undo-b', { kind: 'compensation' });
+    const { state } = decided(after(...stuck.slice(0, -1)), asks);
+    assert.equal(state.tasks.at(-2)?.status, 'parked');
+    const { facts } = decided(state, answer(`${missionId}/undo-b/1/2`, 'approved'));
+    assert.deepEqual(types(facts), ['review_completed undo-b', 'task_assigned undo-b']);
+  });
+});
+
+describe('on_failure: suspend', () => {
+  const suspending = (tasks: readonly TaskSpec[]) =>
+    submit(tasks, { policy: { ...policy, on_failure: 'suspend', max_attempts: 2, max_in_flight: 2 } });
+  const tasks = [task('a'), task('b'), task('c'), task('d', ['a'])];
+  const failing = [suspending(tasks), started('a'), started('b'), attemptFailed('a', 'unauthorized')];
+  const review = `${missionId}/suspend/0`;
+
+  it('assigns nothing new; what runs goes on, and then a person is asked', () => {
+    assert.deepEqual(
+      types(decided(after(...failing.slice(0, -1)), attemptFailed('a', 'unauthorized')).facts),
+      ['task_failed a'],
+    );
+    const { facts, state } = decided(after(...failing), completed('b'));
+    assert.deepEqual(types(facts), ['task_completed b', 'review_requested']);
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'review_requested');
+    assert.deepEqual(
+      [last.payload.kind, last.payload.review_id, last.payload.reason],
+      ['suspend', review, 'task a failed (unauthorized): it broke'],
+    );
+    assert.equal(shownStatus(state), 'suspended');
+  });
+
+  it('goes on with a fresh set of attempts, and with all that had not begun', () => {
+    const { facts, state } = decided(after(...failing, completed('b')), answer(review, 'approved', ''));
+    assert.deepEqual(types(facts), ['review_completed', 'task_assigned a', 'task_assigned c']);
+    const second = { attempt: 2 };
+    const { facts: retried } = decided(state, attemptFailed('a', 'timeout', second));
+    assert.deepEqual(types(retried), ['task_attempt_failed a']);
+    const { facts: ok } = decided(decided(state, completed('a', second)).state, completed('c'));
+    assert.deepEqual(types(ok), ['task_completed c', 'wave_completed']);
+  });
+
+  it('asks again when it fails again, under another id', () => {
+    const { state } = decided(after(...failing, completed('b')), answer(review, 'approved', ''));
+    const again = decided(
+      decided(state, attemptFailed('a', 'unauthorized', { attempt: 2 })).state,
+      completed('c'),
+    );
+    const last = again.facts.at(-1);
+    assert.ok(last?.event_type === 'review_requested' && last.payload.review_id === `${missionId}/suspend/1`);
+  });
+
+  it('fails as a mission that fails fast when the person says no', () => {
+    const { facts } = decided(after(...failing, completed('b')), answer(review, 'rejected', ''));
+    const last = facts.at(-1);
+    assert.ok(last?.event_type === 'mission_failed');
+    assert.equal(last.payload.message, 'task a failed (unauthorized): it broke (ann)');
+    assert.deepEqual(last.payload.failed_tasks, ['a']);
+  });
+
+  it('asks when all tasks have ended, too, and when the planner failed', () => {
+    const { facts } = decided(
+      after(suspending([task('a')]), started('a')),
+      attemptFailed('a', 'unauthorized'),
+    );
+    assert.deepEqual(types(facts), ['task_failed a', 'wave_completed', 'review_requested']);
+    const brief = submit([], {
+      policy: { ...policy, on_failure: 'suspend', options: { ...policy.options, planner: 'model' } },
+    });
+    const planner = decided(after(brief, started('plan')), attemptFailed('plan', 'key_missing'));
+    assert.deepEqual(types(planner.facts), ['task_failed plan', 'review_requested']);
+    const { facts: again, state } = decided(planner.state, answer(review, 'approved', ''));
+    assert.deepEqual([...types(again), state.status], ['review_completed', 'task_assigned plan', 'planning']);
+  });
+
+  it('ends by its deadline all the same', () => {
+    const state = after(...failing, completed('b'));
+    const { decision } = given(state).when(timer('deadline', state.deadline_at), state.deadline_at);
+    assert.ok(decision.kind === 'facts');
+    assert.equal(decision.facts.at(-1)?.event_type, 'mission_failed');
+  });
+});
