@@ -113,6 +113,7 @@ export class Swarm {
       writeFileSync(join(folder, 'roles', `${name}.md`), text);
     say('starting a broker, a registry and a PostgreSQL');
     const stack = await OwnStack.start(join(folder, 'stack'), signal);
+    let swarm: Swarm | null = null;
     try {
       const env = {
         ...process.env,
@@ -136,16 +137,17 @@ export class Swarm {
         replication: 1,
       });
       await applyTopics(context.admin, table, signal);
-      const swarm = new Swarm({ settings, stack, context, env, topics: table.map(({ name }) => name) });
+      swarm = new Swarm({ settings, stack, context, env, topics: table.map(({ name }) => name) });
       say(`starting ${instances} of each: ${services.join(', ')}`);
       swarm.checker.start();
       for (const service of services) {
-        await Promise.all(Array.from({ length: instances }, () => swarm.members.add(service)));
+        const { members } = swarm;
+        await Promise.all(Array.from({ length: instances }, () => members.add(service)));
       }
       await swarm.members.ready();
       return swarm;
     } catch (error) {
-      await stack.stop();
+      await (swarm ?? stack).stop();
       throw error;
     }
   }
