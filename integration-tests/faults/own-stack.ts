@@ -2,10 +2,8 @@
  * A broker, a registry and a PostgreSQL that belong to the campaign alone, on free ports, so that it may kill them. The
  * broker has a second listener, which it advertises at the address of the proxy: services know no other way to it.
  */
-import { execFile } from 'node:child_process';
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { Failure } from '#chassis/failures.ts';
 import { apicurioCommand, confluentPath, frontCommand, setGlobalCompatibility } from '#local/apicurio.ts';
 import { fetchJars } from '#local/jars.ts';
@@ -18,6 +16,7 @@ import { type Command, isRunning, launch, stop } from '#local/processes.ts';
 import { databaseProbe, kafkaProbe, type Probe, registryProbe, untilReady } from '#local/ready.ts';
 import { down } from '#local/stack.ts';
 import { type ComponentName, type StackState, writeState } from '#local/state.ts';
+import { type Disk, makeDisk, removeDisk } from './disk.ts';
 import { FaultProxy } from './proxy.ts';
 
 const jarsFolder = resolve(import.meta.dirname, '../../.ravenhelm/jars');
@@ -35,7 +34,7 @@ export class OwnStack {
   private readonly state: StackState;
   private readonly parts = new Map<ComponentName, Component>();
   /** Where the broker's log is when it has a file system of its own; else why it has none. */
-  disk: { readonly path: string } | { readonly why: string } = { why: 'not tried' };
+  disk: Disk = { why: 'not tried' };
   proxy!: FaultProxy;
   direct = '';
   proxied = '';
@@ -85,7 +84,7 @@ export class OwnStack {
     });
     const logs = logFiles(dir);
     const [behindProxy, proxyPort] = [ports.console, ports.console + 1];
-    await this.makeDisk();
+    this.disk = await makeDisk(join(dir, 'data', 'kafka'), brokerDisk);
     const kafka = await prepareKafka({
       dir,
       java: java.file,
@@ -129,20 +128,6 @@ export class OwnStack {
         .then(() => this.up('registry', signal))
         .then(() => setGlobalCompatibility(this.registry, signal)),
     ]);
-  }
-
-  /** A file system in memory, where the machine lets us; a full disk is then one that is full, and not a pretence. */
-  private async makeDisk(): Promise<void> {
-    const path = join(this.dir, 'data', 'kafka');
-    await mkdir(path, { recursive: true });
-    try {
-      await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', `size=${brokerDisk}`, 'tmpfs', path]);
-      this.disk = { path };
-    } catch {
-      this.disk = {
-        why: 'no file system may be mounted here, and nothing else on the machine must run full',
-      };
-    }
   }
 
   /** Starts a component unless it runs, and waits until it answers. */
@@ -192,7 +177,7 @@ export class OwnStack {
   /** Ends what the state file in `dir` names, and deletes its data. */
   private static async clear(dir: string): Promise<void> {
     await down({ dir, volumes: false, signal: AbortSignal.timeout(60_000) });
-    await promisify(execFile)('umount', [join(dir, 'data', 'kafka')]).catch(() => undefined);
+    await removeDisk(join(dir, 'data', 'kafka'));
     await down({ dir, volumes: true, signal: AbortSignal.timeout(60_000) });
   }
 }

@@ -66,7 +66,7 @@ function commandOf(task: string, number: number, { pause, flaky, fails }: Call):
   const mark = `echo "$RAVENHELM_IDEMPOTENCY_KEY $(date +%s%N)" >> ${outsideFile}`;
   const tried = `tried-${task}-${number}`;
   const first = flaky === true ? `test -e ${tried} || { touch ${tried}; exit 75; }; ` : '';
-  return `${first}${mark}; sleep ${pause.toFixed(2)}${fails === true ? '; exit 1' : ''}`;
+  return `${first}${mark} && sleep ${pause.toFixed(2)}${fails === true ? ' && exit 1' : ''}`;
 }
 
 class Draft {

@@ -16,6 +16,7 @@ import type { ServiceName } from '../harness.ts';
 import { Checker } from './checker/checker.ts';
 import { checkOutside, readOutside } from './checker/outside.ts';
 import { Violations } from './checker/violations.ts';
+import { type Disk, makeDisk, removeDisk } from './disk.ts';
 import { Feeder } from './feeder.ts';
 import { type Member, Members } from './members.ts';
 import { Memory } from './memory.ts';
@@ -30,6 +31,9 @@ export const partitions = 3;
 /** Of each service. */
 export const instances = 3;
 const everyService = ['orchestrator', 'worker', 'projector', 'correlator', 'retrier'];
+
+/** Small, so that it is soon full. */
+const workspaceDisk = '128m';
 
 /** The services that there are. */
 export const services = everyService.filter((name) =>
@@ -61,6 +65,8 @@ export class Swarm {
   readonly recovery: Recovery;
   readonly memory: Memory;
   readonly topics: readonly string[];
+  /** The disk of the workspaces. */
+  readonly workspaces: Disk;
   private readonly checked = new Set<string>();
   /** Steps that ran again where a fault hid their outcome. */
   repeatedSteps = 0;
@@ -71,8 +77,10 @@ export class Swarm {
     context: ServiceContext;
     env: NodeJS.ProcessEnv;
     topics: readonly string[];
+    workspaces: Disk;
   }) {
-    const { settings, stack, context, env, topics } = parts;
+    const { settings, stack, context, env, topics, workspaces } = parts;
+    this.workspaces = workspaces;
     const { random, say, folder } = settings;
     this.settings = settings;
     this.stack = stack;
@@ -137,7 +145,9 @@ export class Swarm {
         replication: 1,
       });
       await applyTopics(context.admin, table, signal);
-      swarm = new Swarm({ settings, stack, context, env, topics: table.map(({ name }) => name) });
+      const workspaces = await makeDisk(join(folder, 'workspaces'), workspaceDisk);
+      const topics = table.map(({ name }) => name);
+      swarm = new Swarm({ settings, stack, context, env, topics, workspaces });
       say(`starting ${instances} of each: ${services.join(', ')}`);
       swarm.checker.start();
       for (const service of services) {
@@ -240,6 +250,7 @@ export class Swarm {
     await this.context.publisher.close(1000).catch(() => undefined);
     await this.context.admin.disconnect().catch(() => undefined);
     await this.stack.stop();
+    await removeDisk(join(this.settings.folder, 'workspaces'));
   }
 }
 

@@ -31,6 +31,8 @@ export interface Review {
   readonly arguments_hash: string;
 }
 
+type ReportListener = (report: Wired, key: string, value: Buffer) => void;
+
 export class Checker {
   readonly missions = new Map<string, MissionBook>();
   readonly reviews = new Map<string, Review>();
@@ -57,6 +59,7 @@ export class Checker {
   private readonly assignedFacts = new Map<string, number>();
   private readonly assignments = new Map<string, number>();
   private readonly listeners = new Set<(fact: CheckedFact) => void>();
+  private readonly reportListeners = new Set<ReportListener>();
   private readonly reader: Reader;
   private readonly wire: Wire;
   private readonly topics: Topics;
@@ -99,6 +102,12 @@ export class Checker {
     return () => void this.listeners.delete(listener);
   }
 
+  /** The same for each report, with its key and its bytes. */
+  onReport(listener: ReportListener): () => void {
+    this.reportListeners.add(listener);
+    return () => void this.reportListeners.delete(listener);
+  }
+
   get open(): readonly string[] {
     return [...this.missions.values()].filter(({ end }) => end === '').map(({ id }) => id);
   }
@@ -119,8 +128,10 @@ export class Checker {
     const event = await this.wire.decode(value);
     if (event === null) return;
     if (topic === topics.coordination) this.takeFact(event, value, seen);
-    else if (topic === topics.reports) this.takeReport(event);
-    else if (topic === topics.steps) this.takeStep(event, seen);
+    else if (topic === topics.reports) {
+      for (const listener of this.reportListeners) listener(event, key, value);
+      this.takeReport(event);
+    } else if (topic === topics.steps) this.takeStep(event, seen);
     else if (topic === topics.missions) this.takeCommand(event);
     else if (event.event_type === 'task_assigned' || event.event_type === 'compensation_started')
       count(this.assignments, event.event_id);

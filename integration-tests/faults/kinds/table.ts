@@ -3,12 +3,13 @@ import { services } from '../swarm.ts';
 import { broker } from './broker.ts';
 import { clock } from './clock.ts';
 import { compaction } from './compaction.ts';
-import { diskFull } from './disk-full.ts';
+import { brokerDiskFull, workspaceDiskFull } from './disk-full.ts';
 import { databaseGone, registryGone } from './gone.ts';
 import { killOf } from './kill.ts';
 import { killPoints } from './kill-points.ts';
 import { lostAnswers } from './lost-answers.ts';
 import { networkDead, networkSlow } from './network.ts';
+import { repeatedReports } from './repeated-reports.ts';
 import { scale } from './scale.ts';
 import { zombie } from './zombie.ts';
 
@@ -19,12 +20,14 @@ export const faults: readonly Fault[] = [
   zombie,
   broker,
   lostAnswers,
+  repeatedReports,
   networkDead,
   networkSlow,
   scale,
   registryGone,
   databaseGone,
-  diskFull,
+  brokerDiskFull,
+  workspaceDiskFull,
   compaction,
   clock,
 ];
