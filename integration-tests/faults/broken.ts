@@ -46,6 +46,11 @@ export const protections: readonly Protection[] = [
     what: 'a mission that has ended is forgotten, and a submission of it is taken again',
     faults: 'kill-orchestrator',
   },
+  {
+    name: 'dedupe-reports',
+    what: 'a report of an attempt that has ended is accepted',
+    faults: 'repeated-reports',
+  },
 ];
 
 export const patchOf = (name: string): string => resolve(import.meta.dirname, 'broken', `${name}.patch`);
