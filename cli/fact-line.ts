@@ -141,6 +141,8 @@ export function planner(made_by: string): string {
       return ', made by a model';
     case 'heuristic':
       return ', made without a model';
+    case 'reactions':
+      return ': its tasks come from reactions';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
     default:

@@ -14,6 +14,8 @@ export interface MissionFlags {
   readonly budgetCalls?: number;
   readonly atLimit?: string;
   readonly onFailure?: string;
+  /** The id of a task. */
+  readonly failAt?: string;
 }
 
 export interface RoleFlag {
@@ -45,6 +47,7 @@ export function addMissionFlags(command: Command): Command {
     'what a failed task does to the rest (default fail_fast)',
     ...['fail_fast', 'continue', 'replan', 'compensate', 'suspend'],
   );
+  command.option('--fail-at <task>', 'a drill: this task fails before it does anything');
   return command;
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import fc from 'fast-check';
@@ -23,6 +24,33 @@ function flags(...args: string[]): MissionFlags {
 }
 const options = (mission: MissionFields, ...args: string[]) =>
   withFlags(mission, flags(...args), roles).options;
+
+describe('a drill', () => {
+  const file = readFileSync(new URL('../missions/deploy-feature.yaml', import.meta.url), 'utf8');
+  const feature = parseMission(file, 'm.yaml');
+  it('makes one step fail for good, and changes nothing else', () => {
+    for (const { id } of feature.tasks) {
+      const drilled = withFlags(feature, flags('--fail-at', id), roles);
+      const changed = drilled.tasks.filter((task, at) => task !== feature.tasks[at]);
+      assert.deepEqual(
+        changed.map((task) => [task.id, task.max_attempts, task.script?.calls.length]),
+        [[id, 1, 1]],
+      );
+      assert.match(changed[0]?.script?.calls[0]?.arguments ?? '', /exit 1/);
+      assert.deepEqual({ ...drilled, tasks: feature.tasks }, feature);
+    }
+  });
+  it('names the steps that there are', () => {
+    const expected = 'expected one of build, tests, staging, e2e, production';
+    assert.throws(() => withFlags(feature, flags('--fail-at', 'test'), roles), {
+      code: 'invalid_arguments',
+      message: `--fail-at: found "test", ${expected}`,
+    });
+    assert.throws(() => withFlags(brief, flags('--fail-at', 'x'), roles), {
+      message: '--fail-at: found "x", expected a mission that names its tasks',
+    });
+  });
+});
 
 describe('options of a mission at the command line', () => {
   it('change nothing that they do not speak of', () => {

@@ -4,6 +4,7 @@ import { orchestrator } from '#orchestrator/facts.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import type { Amounts, MissionOptions } from '#schemas/types.gen.ts';
 import { nanosOf } from '#schemas/usage.ts';
+import { failingAt } from './drill.ts';
 import type { MissionFlags } from './mission-flags.ts';
 
 /**
@@ -11,12 +12,13 @@ import type { MissionFlags } from './mission-flags.ts';
  * `invalid_arguments` for an option that would change nothing: whoever gives one means something.
  */
 export function withFlags(
-  mission: MissionFields,
+  given: MissionFields,
   flags: MissionFlags,
   roles: ReadonlyMap<string, unknown>,
 ): MissionFields {
-  const given = mission.options ?? noOptions;
-  const budget = budgetOf(given.budget, flags);
+  const mission = flags.failAt === undefined ? given : failingAt(given, flags.failAt);
+  const file = mission.options ?? noOptions;
+  const budget = budgetOf(file.budget, flags);
   checkUse(mission, flags, budget);
   for (const { role } of flags.model ?? []) {
     if (role === '' || roles.has(role)) continue;
@@ -24,15 +26,15 @@ export function withFlags(
     throw wrong('--model', `the role ${role}`, `one of ${known}, or none for all roles`);
   }
   const options: MissionOptions = {
-    ...given,
-    planner: flags.planner ?? given.planner,
-    agents: flags.agents ?? given.agents,
-    hierarchy: flags.hierarchy ?? given.hierarchy,
-    plan_only: flags.planOnly ?? given.plan_only,
-    review: flags.review ?? given.review,
-    models: modelsOf(given.models, flags.model ?? []),
+    ...file,
+    planner: flags.planner ?? file.planner,
+    agents: flags.agents ?? file.agents,
+    hierarchy: flags.hierarchy ?? file.hierarchy,
+    plan_only: flags.planOnly ?? file.plan_only,
+    review: flags.review ?? file.review,
+    models: modelsOf(file.models, flags.model ?? []),
     budget,
-    on_exhausted: flags.atLimit ?? given.on_exhausted,
+    on_exhausted: flags.atLimit ?? file.on_exhausted,
   };
   return { ...mission, on_failure: flags.onFailure ?? mission.on_failure, options };
 }

@@ -1,5 +1,7 @@
 import type { FailureCode } from '#chassis/failures.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
+import type { MissionState } from '#orchestrator/state.ts';
+import { notUndoneIds, ofThePlan, undoneIds, unfinishedIds } from '#orchestrator/undoing.ts';
 import { factLine } from './fact-line.ts';
 import { duration, oneLine } from './format.ts';
 import { liveArea } from './live-area.ts';
@@ -68,10 +70,11 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
   if (state === null) return [];
   const { mission_id: id, plan, tasks } = state;
   const took = duration(state.ended_at - state.created_at);
-  const completed = tasks.filter(({ status }) => status === 'completed').length;
+  const ofPlan = ofThePlan(state);
+  const completed = ofPlan.filter(({ status }) => status === 'completed').length;
   const retried = retries > 0 ? `, ${retries} failed attempt${retries === 1 ? '' : 's'} tried again` : '';
   const lines = [
-    `${ending(state.status, colors)} in ${took}: ${completed} of ${tasks.length} tasks completed${retried}`,
+    `${ending(state.status, colors)} in ${took}: ${completed} of ${ofPlan.length} tasks completed${retried}`,
   ];
   tasks.forEach((task, position) => {
     if (task.status !== 'failed') return;
@@ -85,6 +88,7 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
       `  ${colors.yellow('!')} ${missing.length} ${many} missing from the result: ${oneLine(missing.join(', '), 400)}`,
     );
   }
+  lines.push(...sagaLines(state, colors));
   for (const note of planned?.notes ?? [])
     lines.push(`  ${colors.dim(`note of the plan: ${oneLine(note, 600)}`)}`);
   lines.push(...spentLines(state).map((line) => `  ${line}`));
@@ -107,6 +111,28 @@ export function summaryLines(fold: MissionFold, colors: Colors): string[] {
   for (const [what, command = ''] of tries)
     lines.push(`  ${command.padEnd(widest)}  ${colors.dim(what ?? '')}`);
   return lines;
+}
+
+/** What was undone and what was not, and what was never done. */
+function sagaLines(state: MissionState, colors: Colors): string[] {
+  const line = (mark: string, what: string, ids: readonly string[]) =>
+    ids.length === 0 ? [] : [`  ${mark} ${what}: ${oneLine(ids.join(', '), 400)}`];
+  const failed = state.tasks.some(({ status }) => status === 'failed');
+  const notDone = state.tasks.flatMap(({ status }, at) =>
+    status === 'cancelled' ? [state.plan?.tasks[at]?.id ?? ''] : [],
+  );
+  const without = failed && state.policy.on_failure === 'continue' ? notDone : [];
+  const undoing = state.undoing === '' ? null : state;
+  return [
+    ...line(colors.yellow('!'), 'not done, as they need what failed', without),
+    ...line(colors.green('↩'), 'undone', undoing === null ? [] : undoneIds(undoing)),
+    ...line(colors.red('!'), 'not undone', undoing === null ? [] : notUndoneIds(undoing)),
+    ...line(
+      colors.yellow('!'),
+      'not undone, as they did not complete',
+      undoing === null ? [] : unfinishedIds(undoing),
+    ),
+  ];
 }
 
 /** What a task fails with where no model can be had. */

@@ -283,3 +283,32 @@ describe('the live area', () => {
     assert.equal(written.at(-1), '\u001b[?25h');
   });
 });
+
+describe('a mission that reacts', () => {
+  const said = (event_type: string, payload: object) =>
+    ({
+      ...envelope({} as FactDraft, 0, 0),
+      event_type,
+      event_id: event_type,
+      source_agent: 'correlator',
+      target_agent: 'orchestrator',
+      payload,
+    }) as unknown as ReportEvent;
+  const waiting = { name: 'both', events: [], timeout_ms: 60_000, on_complete: null, on_timeout: null };
+  const started = { aggregation: 'both', expected: ['a', 'b'], due_at: 1_700_000_061_500, trigger: 'm-1:1' };
+
+  it('shows the tasks that reactions asked for, and what is waited for', () => {
+    const shown = mission([], { planner: 'none', aggregators: [waiting] });
+    shown.report(said('aggregation_started', started));
+    const requested = { ...task('look', 'cert_agent'), caused_by: 'm-1:3', hops: 1 };
+    const asked = { task: requested, subscription: 'watch', trigger: 'm-1:3', reason: '' };
+    shown.report(said('task_requested', asked));
+    const lines = shown.view().map((line) => line.trim());
+    assert.ok(
+      lines.some((line) => line.startsWith('… both waits for its events, at most ')),
+      lines.join('\n'),
+    );
+    assert.ok(lines.some((line) => line.startsWith('reactions  0/1')));
+    assert.match(shown.lines()[1] ?? '', /0 tasks in 0 waves: its tasks come from reactions$/);
+  });
+});

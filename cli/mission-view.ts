@@ -6,6 +6,8 @@ import {
   type TaskState,
   type TaskStatus,
 } from '#orchestrator/state.ts';
+import { ofThePlan, shownStatus } from '#orchestrator/undoing.ts';
+import type { TaskSpec } from '#schemas/types.gen.ts';
 import { duration, oneLine } from './format.ts';
 import type { Colors } from './output.ts';
 import { cut } from './table.ts';
@@ -37,7 +39,11 @@ export function missionLines(
     waveLine(wave, colors),
     ...wave.tasks.map((task) => taskLine(task, now, colors, turn)),
   ]);
-  const above = [...noteLines(state, notes, colors), ...reviewLines(state, colors)];
+  const above = [
+    ...noteLines(state, notes, colors),
+    ...reviewLines(state, colors),
+    ...joinLines(state, now, colors),
+  ];
   const room = size.rows - 2 - above.length;
   const lines = full.length <= room ? full : shortened(waves, now, colors, turn, room);
   return [head, ...above, ...lines]
@@ -49,6 +55,17 @@ export function missionLines(
 function noteLines(state: MissionState, notes: readonly string[], colors: Colors): string[] {
   if (state.ended_at > 0) return [];
   return notes.slice(0, 2).map((note) => colors.dim(`  ${oneLine(note, 300)}`));
+}
+
+const mostJoins = 4;
+
+/** What is waited for, while the mission goes on. */
+function joinLines({ joins, ended_at }: MissionState, now: number, colors: Colors): string[] {
+  if (ended_at > 0) return [];
+  return joins.slice(0, mostJoins).map(({ aggregation, due_at }) => {
+    const left = due_at > 0 ? `, at most ${duration(Math.max(0, due_at - now))}` : '';
+    return colors.dim(`  … ${oneLine(aggregation, 60)} waits for its events${left}`);
+  });
 }
 
 const mostReviews = 3;
@@ -73,7 +90,7 @@ interface ShownTask {
 }
 
 interface Wave {
-  readonly number: number;
+  readonly name: string;
   readonly tasks: readonly ShownTask[];
   readonly ended: number;
   readonly bad: number;
@@ -83,14 +100,20 @@ interface Wave {
 
 function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
   if (plan === null) return [];
-  return plan.waves.flatMap((positions, number) => {
+  const waves = plan.waves.map((_, number) => (number === 0 ? '' : `wave ${number}`)).slice(1);
+  const groups = new Map<string, number[]>(
+    ['planning', ...waves, 'reactions', 'undoing'].map((name) => [name, []]),
+  );
+  plan.tasks.forEach((spec, position) => groups.get(groupOf(spec))?.push(position));
+  return [...groups].flatMap(([name, positions]) => {
     const shown = positions.flatMap((position) => {
       const spec = plan.tasks[position];
       const task = tasks[position];
       if (spec === undefined || task === undefined) return [];
       const begun = spec.kind === 'mission' && task.attempt > 0;
       const child = begun ? childId(mission_id, spec.id, task.attempt) : '';
-      return [{ id: spec.id, role: spec.role, priority: spec.priority, task, child }];
+      const { id, role, priority } = spec;
+      return [{ id, role, priority, task, child }];
     });
     if (shown.length === 0) return [];
     const is = (...statuses: TaskStatus[]) =>
@@ -98,7 +121,7 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
     const bad = is('failed', 'cancelled');
     return [
       {
-        number,
+        name,
         tasks: shown,
         ended: is('completed', 'failed', 'cancelled'),
         bad,
@@ -106,6 +129,13 @@ function wavesOf({ mission_id, plan, tasks }: MissionState): Wave[] {
       },
     ];
   });
+}
+
+/** What belongs to no wave is told apart by why it is there. */
+function groupOf({ wave, compensates, caused_by }: TaskSpec): string {
+  if (compensates !== '') return 'undoing';
+  if (wave > 0) return `wave ${wave}`;
+  return caused_by === '' ? 'planning' : 'reactions';
 }
 
 function shortened(
@@ -134,17 +164,17 @@ const noteworthy: ReadonlySet<TaskStatus> = new Set([
 
 function headLine(state: MissionState, now: number, colors: Colors, turn: string): string {
   const name = oneLine(state.name || state.brief, 60) || 'mission';
-  const done = state.tasks.filter(({ status }) => status === 'completed').length;
+  const planned = ofThePlan(state);
+  const done = planned.filter(({ status }) => status === 'completed').length;
   const took = duration((state.ended_at || now) - state.created_at);
   const glyph = missionGlyph(state.status, colors, turn);
-  const tasks = state.tasks.length > 0 ? `${done}/${state.tasks.length} tasks  ` : '';
-  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : state.status;
+  const tasks = planned.length > 0 ? `${done}/${planned.length} tasks  ` : '';
+  const status = isPlanning(state) && state.replans > 0 ? 'planning anew' : shownStatus(state);
   const priority = state.priority === 'normal' ? '' : `${state.priority} priority  `;
   return `${glyph} ${colors.bold(name)}  ${status}  ${priority}${tasks}${took}  ${colors.dim(state.mission_id)}`;
 }
 
-function waveLine({ number, tasks, ended, bad }: Wave, colors: Colors): string {
-  const name = number === 0 ? 'planning' : `wave ${number}`;
+function waveLine({ name, tasks, ended, bad }: Wave, colors: Colors): string {
   const count = `${ended}/${tasks.length}`;
   const done = ended === tasks.length;
   return `  ${colors.bold(name)}  ${bad > 0 ? colors.red(count) : done ? colors.green(count) : colors.dim(count)}`;

@@ -81,12 +81,14 @@ function save(file: string, force: boolean, { name, brief, plan }: MissionState)
 
 /** What a mission says beside its tasks, and the file of a plan does not. */
 function notSaved({ limits, on_failure, priority, options }: MissionFields): string[] {
-  const { models, budget, per_task, max_replans } = options ?? noOptions;
+  const { models, budget, per_task, max_replans, subscriptions, aggregators, events } = options ?? noOptions;
   const said: readonly (readonly [string, boolean])[] = [
     ['models', models.length > 0],
     ['budget', budget !== null || per_task !== null],
     ['on_failure', on_failure !== 'fail_fast'],
     ['max_replans', max_replans > 0],
+    ['subscriptions and aggregators', subscriptions.length + aggregators.length > 0],
+    ['emit', events.length > 0],
     ['priority', priority !== 'normal'],
     ['limits and deadline', Object.values(limits).some((limit) => limit > 0)],
   ];

@@ -43,6 +43,7 @@ export function commands(wrap: Wrap): Command {
     .option('--no-services', 'only the stack, the schemas and the topics')
     .option('--workers <n>', 'worker processes (default 1)', count)
     .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
+    .option('--correlators <n>', 'correlator processes (default 1)', count)
     .option('--free-ports', 'random ports instead of the default ones')
     .option('--jars <folder>', 'where downloaded jars are kept (default .ravenhelm/jars)');
   add('down', 'stop what `up` started; data stay', async (io, options) =>
@@ -91,6 +92,18 @@ export function commands(wrap: Wrap): Command {
     (await import('./commands/submit.ts')).cancel(io, id, options),
   ).option('--reason <text>', 'why');
   add(
+    'emit <mission> <name>',
+    'put an event onto the ledger of a mission that runs; what subscribes to it reacts',
+    async (io, id, name, options) => (await import('./commands/emit.ts')).emit(io, id, name, options),
+  )
+    .option('--data <json>', 'what filters and templates find under data')
+    .option('--topic <name>', 'a dotted name that filters can match')
+    .addOption(
+      new Option('--severity <severity>', 'how bad it is (default info)').choices([
+        ...['info', 'warning', 'error', 'critical'],
+      ]),
+    );
+  add(
     'watch [id]',
     'a line per fact as it comes: of one mission to its end, or of all',
     async (io, id, options) => (await import('./commands/watch.ts')).watch(io, id, options),
@@ -98,7 +111,10 @@ export function commands(wrap: Wrap): Command {
   add('missions', 'missions, newest first', async (io, options) =>
     (await import('./commands/missions.ts')).missions(io, options),
   )
-    .option('--status <status>', 'only planning, running, completed, failed, cancelled or rejected')
+    .option(
+      '--status <status>',
+      'only planning, running, compensating, suspended, completed, failed, cancelled or rejected',
+    )
     .option('--limit <n>', 'at most so many', count, 20);
   add('mission <id>', 'one mission with its tasks and attempts', async (io, id) =>
     (await import('./commands/missions.ts')).mission(io, id),
@@ -123,7 +139,10 @@ export function commands(wrap: Wrap): Command {
     async (io, id, options) => (await import('./commands/answer.ts')).approve(io, id, options),
   )
     .option('--comment <text>', 'told to the agent')
-    .option('--happened', 'of kind reconcile: the call was made; the comment is its output')
+    .option(
+      '--happened',
+      'of kind reconcile: the call was made, the comment is its output; of kind compensation: it was undone by hand',
+    )
     .option('--cheaper', 'of kind budget: go on with the cheaper models')
     .addHelpText('after', answerCodes);
   add('reject <review>', 'say no to what waits', async (io, id, options) =>
@@ -185,6 +204,26 @@ export function commands(wrap: Wrap): Command {
   )
     .option('--apply', 'allow it; exits 1 when the brokers have no authorizer')
     .option('--principal-prefix <text>', 'what principals begin with, before the consumer group', 'User:');
+  const aggregators = group('aggregators', 'aggregators and subscriptions that stand for every mission');
+  command(
+    aggregators,
+    'list',
+    'what stands for every mission',
+    async (io) => (await import('./commands/aggregators.ts')).list(io),
+    true,
+  );
+  command(aggregators, 'apply <file>', 'make what a file says hold for every mission', async (io, file) =>
+    (await import('./commands/aggregators.ts')).apply(io, file),
+  );
+  command(aggregators, 'remove <name>', 'take one away', async (io, name) =>
+    (await import('./commands/aggregators.ts')).remove(io, name),
+  );
+  command(
+    aggregators,
+    'status <mission>',
+    'how far those of a mission are, and who is missing',
+    async (io, id) => (await import('./commands/join-status.ts')).status(io, id),
+  );
   const schemas = group('schemas', 'the schemas in the registry');
   command(
     schemas,

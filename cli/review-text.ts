@@ -30,23 +30,44 @@ export function question({ kind, task_id, tool }: Pick<ShownReview, 'kind' | 'ta
       return 'the budget does not reach: may as much again be used up?';
     case 'pause':
       return 'a reaction has paused the mission: shall it go on?';
+    case 'compensation':
+      return `task ${task_id} could not undo what was done: shall it be tried again?`;
+    case 'suspend':
+      return 'tasks have failed, and the mission waits: shall they be tried again?';
     default:
       return oneLine(`${kind} of ${task_id || 'the mission'}`);
   }
 }
+
+/** What a decision means to a kind of review that says more than yes and no. */
+const meanings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  compensation: {
+    approved: 'try it again',
+    happened: 'it was undone by hand: go on with the next',
+    rejected: 'stop: the mission ends, and says what is not undone',
+  },
+  suspend: {
+    approved: 'try what failed again, and go on',
+    rejected: 'the mission fails',
+  },
+};
 
 /** The commands that answer a review, each with what it does. */
 export function answers({ kind, review_id }: Pick<ShownReview, 'kind' | 'review_id'>): [string, string][] {
   const approve = `npx ravenhelm approve ${review_id}`;
   const known: Readonly<Record<string, readonly [command: string, does: string]>> = {
     approved: [approve, 'yes'],
-    happened: [`${approve} --happened --comment OUTPUT`, 'it happened, and this is what it said'],
+    happened: [
+      `${approve} --happened --comment ${kind === 'compensation' ? 'HOW' : 'OUTPUT'}`,
+      'it happened, and this is what it said',
+    ],
     cheaper: [`${approve} --cheaper`, 'go on with the cheaper models'],
     rejected: [`npx ravenhelm reject ${review_id}`, 'no'],
   };
+  const own = meanings[kind] ?? {};
   return (decisions[kind] ?? []).flatMap((decision) => {
     const found = known[decision];
-    return found === undefined ? [] : [[...found]];
+    return found === undefined ? [] : [[found[0], own[decision] ?? found[1]]];
   });
 }
 

@@ -143,7 +143,7 @@ on_failure: hope
     'm.yaml:15:11: waves[0][0].script[4].run: found a list of 1 items, expected a text',
     'm.yaml:16:7: waves[0][1].role: found 5, expected a text',
     'm.yaml:17:5: waves[1]: found the keys role, expected a list',
-    'm.yaml:18:1: on_failure: found "hope", expected one of fail_fast, continue, replan',
+    'm.yaml:18:1: on_failure: found "hope", expected one of fail_fast, continue, replan, compensate, suspend',
   ]);
 });
 

@@ -2,20 +2,15 @@
  * Mission files: YAML or JSON, from a file or standard input, to the fields of the command that submits them.
  * Everything that is wrong is said at once, each with its place.
  */
-import { LineCounter, parseDocument } from 'yaml';
-import { Failure } from '#chassis/failures.ts';
 import type { Role } from '#roles/load.ts';
 import { taskSpec as specWith } from '#schemas/task-spec.ts';
-import type { Compensation, MissionCommand, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
-import {
-  type CallFile,
-  type MissionFile,
-  missionFile,
-  type SubMissionFile,
-  type TaskFile,
-} from './mission-file.ts';
+import type { Compensation, MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
+import { type MissionFile, missionFile, type SubMissionFile, type TaskFile } from './mission-file.ts';
 import { amountsOf, optionsOf } from './options.ts';
-import { describeIssue, type Place, Places } from './places.ts';
+import type { Place, Places } from './places.ts';
+import { idleProblems, reactionProblems, reactionsOf } from './reactions-file.ts';
+import { readFile } from './read-file.ts';
+import { scriptOf } from './script.ts';
 
 /** What a mission file says; a caller adds the envelope. */
 export type MissionFields = Pick<
@@ -26,12 +21,6 @@ export type MissionFields = Pick<
 /** What is needed of the roles here. */
 export type KnownRoles = ReadonlyMap<string, { readonly limits: Pick<Role['limits'], 'timeout_ms'> }>;
 
-/** A mission travels in one record. */
-const FILE_LIMIT = 900_000;
-/** A file of nonsense has a problem at every character. */
-const mostProblems = 50;
-const longestProblem = 1_000;
-
 /**
  * Throws one `invalid_mission` that lists every error as `file:line:column: where: found …, expected …`. With `roles`,
  * a task of any other role is one, and a task without a timeout takes its role's.
@@ -41,48 +30,21 @@ export function parseMission(
   file: string,
   options: { roles?: KnownRoles } = {},
 ): MissionFields {
-  if (Buffer.byteLength(text) > FILE_LIMIT) {
-    throw new Failure(
-      'invalid_mission',
-      `${file}: found ${Buffer.byteLength(text)} bytes, expected at most ${FILE_LIMIT}`,
-    );
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const places = new Places(document, lines, file);
-  const refuse = (problems: readonly string[]) =>
-    new Failure(
-      'invalid_mission',
-      problems
-        .slice(0, mostProblems)
-        .map((problem) => problem.slice(0, longestProblem))
-        .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-        .concat(problems.length > mostProblems ? [`… and ${problems.length - mostProblems} more`] : [])
-        .join('\n'),
-    );
-  if (document.errors.length > 0) {
-    throw refuse(
-      document.errors.map((error) => places.at(error.pos[0], `not YAML or JSON: ${error.message}`)),
-    );
-  }
-  let content: unknown;
-  try {
-    content = document.toJS();
-  } catch (error) {
-    throw refuse([places.at(0, error instanceof Error ? error.message : String(error))]);
-  }
-  const parsed = missionFile.safeParse(content);
-  if (!parsed.success)
-    throw refuse(parsed.error.issues.flatMap((issue) => describeIssue(issue, content, places)));
-
+  const { data, places, refuse } = readFile(text, file, missionFile);
   const { roles = null } = options;
-  const located = locateTasks(parsed.data, roles);
-  const problems = [...taskProblems(located, places, roles)];
-  if (located.length === 0 && parsed.data.brief === '') {
+  const located = locateTasks(data, roles);
+  const known = roles && new Set(roles.keys());
+  const problems = [
+    ...taskProblems(located, places, roles),
+    ...reactionProblems(data, { places, roles: known, standing: false }),
+    ...idleProblems(data, places),
+  ];
+  const reacts = data.subscriptions.length + data.aggregators.length > 0;
+  if (located.length === 0 && data.brief === '' && !reacts) {
     problems.push(places.of([], 'mission', 'found neither tasks, waves nor a brief', 'one of them'));
   }
   if (problems.length > 0) throw refuse(problems);
-  const { name, brief, priority, limits, deadline, on_failure } = parsed.data;
+  const { name, brief, priority, limits, deadline, on_failure } = data;
   return {
     name,
     brief,
@@ -96,7 +58,7 @@ export function parseMission(
       max_attempts: limits.max_attempts,
     },
     on_failure,
-    options: optionsOf(parsed.data),
+    options: { ...optionsOf(data), ...reactionsOf(data) },
   };
 }
 
@@ -140,10 +102,6 @@ function taskSpec(
   timeoutOfRole: number,
 ): TaskSpec {
   const idempotent = task.idempotent ?? mission.idempotent;
-  const script: Script | null =
-    task.script === undefined
-      ? null
-      : { calls: task.script.map((call) => scriptedCall(call, idempotent)), answer: task.answer };
   return specWith({
     id,
     role: task.role,
@@ -151,7 +109,7 @@ function taskSpec(
     needs,
     timeout_ms: task.timeout || timeoutOfRole,
     max_attempts: task.max_attempts,
-    script,
+    script: scriptOf(task.script, task.answer, idempotent),
     model: task.model ?? '',
     partial: task.partial,
     mission: missionText(task.mission, mission),
@@ -164,8 +122,7 @@ function taskSpec(
 function compensationOf({ compensation }: TaskFile, idempotent: boolean): Compensation | null {
   if (compensation === undefined) return null;
   const { description, script, answer } = compensation;
-  const calls = script?.map((call) => scriptedCall(call, idempotent));
-  return { description, script: calls === undefined ? null : { calls, answer } };
+  return { description, script: scriptOf(script, answer, idempotent) };
 }
 
 /** A mission within a mission travels as JSON text. */
@@ -178,33 +135,6 @@ function missionText(given: string | SubMissionFile | undefined, mission: Missio
     return spec;
   });
   return JSON.stringify({ ...about, ...(specs === undefined ? {} : { tasks: specs }) });
-}
-
-/** The short forms of a mission file, as tool calls. */
-function scriptedCall(call: CallFile, idempotentTask: boolean): ScriptedCall {
-  const made = (tool: string, args: object): ScriptedCall => ({
-    tool,
-    arguments: JSON.stringify(args),
-    allow_failure: call.allow_failure,
-  });
-  switch (call.kind) {
-    case 'run': {
-      const idempotent = call.idempotent ?? idempotentTask;
-      return made('execute_terminal_command', {
-        command: call.run,
-        ...(idempotent ? { idempotent } : {}),
-        ...(call.timeout > 0 ? { timeout_ms: call.timeout } : {}),
-      });
-    }
-    case 'write':
-      return made('workspace_write', { path: call.write, content: call.content, mode: call.mode });
-    case 'read':
-      return made('workspace_read', { path: call.read });
-    case 'list':
-      return made('workspace_list', { path: call.list, recursive: call.recursive });
-    case 'tool':
-      return made(call.tool, call.arguments);
-  }
 }
 
 function* taskProblems(

@@ -6,6 +6,7 @@ import { loadRoles, parseRole } from './load.ts';
 
 const squad = [
   'analyst',
+  'api_designer',
   'cache_agent',
   'camina',
   'cert_agent',
@@ -15,6 +16,7 @@ const squad = [
   'drummer',
   'env_agent',
   'events_agent',
+  'frontend_developer',
   'graph_agent',
   'hlidskjalf_agent',
   'observability_agent',
@@ -23,9 +25,11 @@ const squad = [
   'rag_agent',
   'researcher',
   'secrets_agent',
+  'tester',
+  'ux_designer',
 ];
 
-test('the squad of twelve, the general workers, the tiers and the orchestrator are there, and their tools exist', () => {
+test('the squad of twelve, the general workers, those of the user story, the tiers and the orchestrator are there, and their tools exist', () => {
   const roles = loadRoles();
   assert.deepEqual([...roles.keys()].sort(), squad);
   for (const role of roles.values()) {

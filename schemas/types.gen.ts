@@ -240,6 +240,26 @@ export interface ContextSyncedPayload {
   readonly step: number;
 }
 
+/** What the correlator knows of a mission (changelog). */
+export interface CorrelationState {
+  readonly mission_id: string;
+  /** Of the newest fact. */
+  readonly sequence: number;
+  /** Reactions that led to the mission itself. */
+  readonly hops: number;
+  /** It has a plan, and none is being made. */
+  readonly planned: boolean;
+  /** How many of the events that it begins with have come. */
+  readonly begun: number;
+  readonly tasks: readonly ReactingTask[];
+  readonly joins: readonly Join[];
+  readonly counts: readonly ReactionCount[];
+  /** event_ids of reports that may still become facts. */
+  readonly reports: readonly string[];
+  /** In all. */
+  readonly reactions: number;
+}
+
 /** A dead letter was put away for good. */
 export interface DeadLetterArchived extends Envelope {
   readonly event_type: 'dead_letter_archived';
@@ -482,6 +502,19 @@ export interface InsightSharedPayload {
   readonly expires_at: number;
 }
 
+/** An aggregator at work, or one that has ended. */
+export interface Join {
+  readonly aggregation: string;
+  readonly expected: readonly string[];
+  readonly received: readonly ReceivedEvent[];
+  /** Epoch ms; 0: no timeout. */
+  readonly due_at: number;
+  /** Of the mission itself; false: a standing one. */
+  readonly own: boolean;
+  /** open, completed or timed_out. */
+  readonly status: string;
+}
+
 /** A new lease goes on with this journal; records of an older lease after this one do not count. */
 export interface JournalResumed extends Envelope {
   readonly event_type: 'journal_resumed';
@@ -679,6 +712,18 @@ export interface MissionPolicy {
   /** What a failed task does to the rest: fail_fast, continue, replan, compensate or suspend. */
   readonly on_failure: string;
   readonly options: MissionOptions;
+}
+
+/** What a mission reacts to; written once, as the progress beside it changes often (changelog). */
+export interface MissionReactions {
+  readonly mission_id: string;
+  readonly subscriptions: readonly Subscription[];
+  readonly aggregators: readonly Aggregator[];
+  /** Names of what is emitted when the mission begins. */
+  readonly events: readonly string[];
+  readonly on_failure: string;
+  /** 0: 16. */
+  readonly max_hops: number;
 }
 
 /** The mission cannot be accepted. */
@@ -897,6 +942,15 @@ export interface PlanCreatedPayload {
 
 export type Priority = 'high' | 'normal' | 'low';
 
+/** A task of a mission that reacts, or one that a reaction led to. */
+export interface ReactingTask {
+  readonly id: string;
+  readonly ended: boolean;
+  /** Its result is a plan. */
+  readonly planning: boolean;
+  readonly hops: number;
+}
+
 /** What follows from an event. */
 export interface Reaction {
   /** task, emit or pause. */
@@ -905,6 +959,12 @@ export interface Reaction {
   readonly emit: Emission | null;
   /** For people. */
   readonly reason: string;
+}
+
+/** How often a subscription has reacted. */
+export interface ReactionCount {
+  readonly subscription: string;
+  readonly count: number;
 }
 
 /** All that reacts to a mission has seen its ledger so far, and waits for nothing. */
@@ -917,6 +977,18 @@ export interface ReactionsSettled extends Envelope {
 export interface ReactionsSettledPayload {
   /** Sequence of the newest fact that was seen. */
   readonly up_to: number;
+}
+
+/** What an aggregator has received. */
+export interface ReceivedEvent {
+  /** Of the pattern that it fits. */
+  readonly name: string;
+  readonly event_id: string;
+  readonly hops: number;
+  /** Every pattern that it fits, by its place among the expected. */
+  readonly fits: readonly number[];
+  /** The result of a task, or the data of an emitted event, cut. */
+  readonly said: string;
 }
 
 /** How attempts that fail are tried again. The rule that names most counts. */
@@ -1614,6 +1686,7 @@ export interface Records {
   readonly CompensationFailed: CompensationFailed;
   readonly CompensationStarted: CompensationStarted;
   readonly ContextSynced: ContextSynced;
+  readonly CorrelationState: CorrelationState;
   readonly DeadLetterArchived: DeadLetterArchived;
   readonly DeadLetterEdited: DeadLetterEdited;
   readonly DeadLetterRecorded: DeadLetterRecorded;
@@ -1631,6 +1704,7 @@ export interface Records {
   readonly MissionCompleted: MissionCompleted;
   readonly MissionFailed: MissionFailed;
   readonly MissionPlan: MissionPlan;
+  readonly MissionReactions: MissionReactions;
   readonly MissionRejected: MissionRejected;
   readonly MissionState: MissionState;
   readonly MissionStatus: MissionStatus;

@@ -93,6 +93,7 @@ function detailLines(
   if (budget !== null) lines.push(`${budgetLine(budget)}, at the limit: ${budget.at_limit}`);
   if (name !== '' && brief !== '') lines.push(oneLine(brief, 400));
   if (code !== null && code !== '') lines.push(colors.red(plainText(`${code}: ${message ?? ''}`)));
+  lines.push(...undoingLines(tasks, status, colors));
   const rows = tasks.map((task) => taskCells(task, colors));
   lines.push('', ...table(['wave', 'task', 'role', 'status', 'attempt', 'took', 'message'], rows, columns));
   const tried = attempts.filter(
@@ -102,6 +103,22 @@ function detailLines(
   if (children.length > 0) lines.push('', ...childLines(children, columns));
   if (result !== null && result !== '') lines.push('', plainText(result).trimEnd());
   return lines;
+}
+
+/** What a mission that came to nothing has undone, and what it has not. */
+function undoingLines(tasks: readonly Task[], status: string, colors: Colors): string[] {
+  const undoing = tasks.filter(({ compensates }) => compensates !== '');
+  if (undoing.length === 0) return [];
+  const named = (done: boolean) =>
+    undoing.filter((task) => (task.status === 'completed') === done).map(({ compensates }) => compensates);
+  const [undone, left] = [named(true), named(false)];
+  const goesOn = status === 'compensating';
+  return [
+    ...(undone.length > 0 ? [`${colors.green('↩')} undone: ${oneLine(undone.join(', '), 400)}`] : []),
+    ...(left.length > 0
+      ? [`${colors.yellow('!')} ${goesOn ? 'to be undone' : 'not undone'}: ${oneLine(left.join(', '), 400)}`]
+      : []),
+  ];
 }
 
 /** Missions that are tasks of this one. */
@@ -156,7 +173,8 @@ export async function tasks(io: Invocation, { mission, role, status }: TasksOpti
 }
 
 function taskCells(task: Task, colors: Colors): Cell[] {
-  const { wave, task_id, role, status, attempt, started_at, ended_at, code, message } = task;
+  const { task_id, role, status, attempt, started_at, ended_at, code, message, compensates } = task;
+  const wave = compensates === '' ? task.wave : 'undo';
   const shown = `${taskGlyph(status as TaskStatus, colors)} ${status}`;
   return [wave, task_id, role, shown, attempt, took(started_at, ended_at), reason(code, message)];
 }

@@ -38,7 +38,8 @@ export function reviewLines(review: Review, now: number, colors: Colors): string
   const { review_id, mission_id, mission_name, mission_brief, kind, task_id, tool, reason, status } = review;
   const { requested_at, expires_at, completed_at, reviewer, comment } = review;
   const shown = { review_id, kind: kind ?? '', task_id: task_id ?? '', tool: tool ?? '' };
-  const waits = status === 'waiting' && /^(planning|running)$/.test(review.mission_status);
+  const waits =
+    status === 'waiting' && /^(planning|running|compensating|suspended)$/.test(review.mission_status);
   const field = (name: string, value: string) =>
     value === '' ? [] : [`  ${colors.dim(name.padEnd(9))} ${value}`];
   const since = requested_at === null ? '' : ` for ${duration(Math.max(0, now - requested_at.getTime()))}`;

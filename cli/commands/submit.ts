@@ -1,5 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
-import type { Status } from '#orchestrator/state.ts';
+import type { shownStatus } from '#orchestrator/undoing.ts';
 import { withConnection } from '../connection.ts';
 import type { ExitCode } from '../exit-code.ts';
 import type { Invocation } from '../invocation.ts';
@@ -29,7 +29,11 @@ export async function submit(io: Invocation, given: string, options: SubmitOptio
   return 0;
 }
 
-const goesOn: ReadonlySet<string> = new Set<Status>(['planning', 'running']);
+const goesOn: ReadonlySet<string> = new Set<ReturnType<typeof shownStatus>>([
+  'planning',
+  'running',
+  'suspended',
+]);
 
 export interface CancelOptions {
   readonly reason?: string;
@@ -45,6 +49,13 @@ export async function cancel(io: Invocation, mission: string, options: CancelOpt
     // One that was just submitted is only in the orchestrator's input; it takes the two in order.
     const status = await statusOf(connection, id, signal);
     if (status === null && !(await wasSubmitted(connection, id, signal))) return null;
+    if (status === 'compensating') {
+      const what = 'what it did is being undone, and then it ends';
+      throw new Failure(
+        'invalid_arguments',
+        `mission ${id} has come to nothing: ${what}; nothing is cancelled`,
+      );
+    }
     if (status !== null && !goesOn.has(status)) {
       throw new Failure('invalid_arguments', `mission ${id} has ended (${status}): nothing is cancelled`);
     }

@@ -14,6 +14,7 @@ export interface UpOptions {
   readonly services: boolean;
   readonly workers?: number;
   readonly orchestrators?: number;
+  readonly correlators?: number;
   /** For stacks side by side, as tests have them. */
   readonly freePorts?: boolean;
   /** Downloaded jars that several stacks share. */
@@ -42,11 +43,12 @@ export async function up(io: Invocation, options: UpOptions): Promise<ExitCode> 
     });
     await prepare(place, address, env, signal, report);
     if (options.services) {
-      const { workers, orchestrators } = options;
+      const { workers, orchestrators, correlators } = options;
       const counts = countsOf({
         ...(await runningCounts(place.home)),
         ...(workers === undefined ? {} : { worker: workers }),
         ...(orchestrators === undefined ? {} : { orchestrator: orchestrators }),
+        ...(correlators === undefined ? {} : { correlator: correlators }),
       });
       started = await startSupervisor({
         dir: place.home,

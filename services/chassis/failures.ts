@@ -79,6 +79,7 @@ export const catalogue = {
   budget_exhausted: kind('mission', false, 'The budget of the mission does not reach for its next task.'),
   plan_rejected: kind('mission', false, 'A person rejected the plan.'),
   pause_rejected: kind('mission', false, 'A reaction paused the mission, and a person did not let it go on.'),
+  reaction_limit: kind('mission', false, 'The mission has led to as many reactions as one may.'),
   too_deep: kind('mission', false, 'Missions within missions go deeper than is allowed.'),
 
   // A review

@@ -11,7 +11,7 @@ import { idsOf, named } from './positions.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
 import { askAboutFailures } from './suspending.ts';
 import type { Turn } from './turn.ts';
-import { suspendedFor } from './undoing.ts';
+import { suspendedFor, toldTo } from './undoing.ts';
 import { waveHasStarted, waveOf } from './waves.ts';
 
 /** The most bytes of the results that an assignment carries. */
@@ -178,13 +178,6 @@ function roomFor(spec: TaskSpec, needs: readonly NeedResult[], answers: readonly
     0,
   );
   return mostBytes - bytesOf([{ ...spec, context: '' }]) - bytes;
-}
-
-/** What undoes a task is told what the compensation of that task says. */
-function toldTo({ plan }: MissionState, spec: TaskSpec): Pick<TaskSpec, 'description' | 'script'> {
-  if (spec.compensates === '') return spec;
-  const undone = plan?.tasks[plan.index.get(spec.compensates) ?? -1];
-  return undone?.compensation ?? spec;
 }
 
 /** The model that the mission names for a role, or for all roles; empty: as the role says. */

@@ -141,6 +141,17 @@ describe('a task that a reaction asks for', () => {
     );
   });
 
+  it('is cancelled where only a plan was asked for', () => {
+    const planning = history(submit([], reacting({ plan_only: true })), requests('b')).state;
+    const plan = completed('plan', {}, JSON.stringify({ tasks: [{ id: 'x', role: 'a_role' }] }));
+    const end = after(planning, plan);
+    assert.deepEqual(types(end.facts).slice(-2), ['task_cancelled', 'mission_completed']);
+    assert.deepEqual(
+      end.state.tasks.map(({ status }) => status),
+      ['cancelled', 'cancelled'],
+    );
+  });
+
   it('goes on when the mission is planned anew', () => {
     const policyOf = reacting().policy;
     const narrow = { ...policyOf, max_in_flight: 2, on_failure: 'replan' };

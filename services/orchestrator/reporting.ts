@@ -102,9 +102,8 @@ export function attemptFailed(
   const { state, now } = turn;
   const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
-  const task = state.tasks[position];
-  if (task !== undefined && isRetried(code) && mayTryAgain(state, position)) {
-    const retry_at = now + retryDelay(state.policy, countedAttempts(task));
+  if (isRetried(code) && mayTryAgain(state, position)) {
+    const retry_at = now + retryDelay(state.policy, countedAttempts(state.tasks[position]));
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
     // The task gave its place in flight back.
     finishOrRelease(turn);

@@ -24,9 +24,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['approved', 'happened', 'rejected'],
   plan: ['approved', 'rejected'],
   budget: ['approved', 'cheaper', 'rejected'],
-  pause: ['approved', 'rejected'],
   compensation: ['approved', 'happened', 'rejected'],
   suspend: ['approved', 'rejected'],
+  pause: ['approved', 'rejected'],
 };
 
 /** Whether this kind of review takes the decision from a person. */

@@ -11,10 +11,13 @@ import { suspendedFor } from './undoing.ts';
  * the failed tasks are tried again and the mission goes on, or it fails.
  */
 
-/** Asks, once nobody works on anything any more and no other question waits. */
+/**
+ * Asks, once nobody works on anything any more and no other question waits. What waits for another task goes on waiting:
+ * that may be among those that are tried again.
+ */
 export function askAboutFailures(turn: Turn): void {
   const { mission_id, tasks, suspensions } = turn.state;
-  if (tasks.some((task) => inFlight(task) || task.status === 'parked')) return;
+  if (tasks.some((task) => inFlight(task) || (task.status === 'parked' && task.waiting_for === ''))) return;
   ask(turn, {
     kind: 'suspend',
     review_id: `${mission_id}/suspend/${suspensions}`,

@@ -140,11 +140,9 @@ export function isAboutUndoing(
  * Attempts that count against the most that there may be: those since a person had it tried again, and what was handed
  * over has not failed.
  */
-export const countedAttempts = ({
-  attempt,
-  tried,
-  handoffs,
-}: Pick<TaskState, 'attempt' | 'tried' | 'handoffs'>) => attempt - tried - handoffs;
+export const countedAttempts = (
+  task: Pick<TaskState, 'attempt' | 'tried' | 'handoffs'> | undefined,
+): number => (task === undefined ? 0 : task.attempt - task.tried - task.handoffs);
 
 /** Tasks of the plan itself, without those that undo them. */
 export function ofThePlan({ plan, tasks }: Pick<MissionState, 'plan' | 'tasks'>) {
@@ -159,4 +157,14 @@ export function unfinishedIds(state: MissionState): string[] {
     return could && taskHasEnded(task) && task.status !== 'completed' ? [position] : [];
   });
   return idsOf(state, begun);
+}
+
+/** What undoes a task is told what the compensation of that task says. */
+export function toldTo(
+  { plan }: Pick<MissionState, 'plan'>,
+  spec: TaskSpec,
+): Pick<TaskSpec, 'description' | 'script'> {
+  if (spec.compensates === '') return spec;
+  const undone = plan?.tasks[plan.index.get(spec.compensates) ?? -1];
+  return undone?.compensation ?? spec;
 }

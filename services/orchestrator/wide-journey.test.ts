@@ -212,25 +212,19 @@ describe('on every wide journey', () => {
     const asked = new Set<string>();
     let plannedAnew = false;
     for (const { event_type, payload } of factsOf(steps)) {
-      switch (event_type) {
-        case 'aggregation_started':
-          assert.ok(!open.has(payload.aggregation));
-          open.add(payload.aggregation);
-          break;
-        case 'aggregation_completed':
-        case 'aggregation_timed_out':
-          assert.ok(open.delete(payload.aggregation));
-          break;
-        case 'task_requested':
-          assert.ok(!asked.has(payload.task.id) || plannedAnew, `${payload.task.id} again`);
-          asked.add(payload.task.id);
-          break;
-        case 'plan_created': {
-          // One that failed may be planned away.
-          plannedAnew ||= payload.made_by === 'replanning';
-          const ids = new Set(payload.tasks.map(({ id }) => id));
-          assert.ok(plannedAnew || [...asked].every((id) => ids.has(id)));
-        }
+      if (event_type === 'aggregation_started') {
+        assert.ok(!open.has(payload.aggregation));
+        open.add(payload.aggregation);
+      } else if (event_type === 'aggregation_completed' || event_type === 'aggregation_timed_out') {
+        assert.ok(open.delete(payload.aggregation));
+      } else if (event_type === 'task_requested') {
+        assert.ok(!asked.has(payload.task.id) || plannedAnew, `${payload.task.id} again`);
+        asked.add(payload.task.id);
+      } else if (event_type === 'plan_created') {
+        // One that failed may be planned away.
+        plannedAnew ||= payload.made_by === 'replanning';
+        const ids = new Set(payload.tasks.map(({ id }) => id));
+        assert.ok(plannedAnew || [...asked].every((id) => ids.has(id)));
       }
     }
   });

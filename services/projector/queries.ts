@@ -132,7 +132,7 @@ export function openQueries(database: Database, schema: string) {
       const [missions, tasks, attempts, children, budget] = await Promise.all([
         database.query<Mission>(`select * from ${table('missions')} where mission_id = $1`, [mission_id]),
         database.query<Task>(
-          `select * from ${table('tasks')} where mission_id = $1 order by wave, position`,
+          `select * from ${table('tasks')} where mission_id = $1 order by compensates <> '', wave, position`,
           [mission_id],
         ),
         database.query<Attempt>(

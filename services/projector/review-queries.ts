@@ -38,7 +38,7 @@ export interface ReviewFilter {
 
 /**
  * Reviews of missions that run, the oldest question first: of a task that has ended, or gone on otherwise, nobody has
- * to be asked. Throws Failure `database_unavailable` when there is no answer.
+ * to be asked, unless it is a compensation that failed. Throws Failure `database_unavailable` when there is no answer.
  */
 export function listReviews(
   database: Pick<Database, 'query'>,
@@ -51,8 +51,9 @@ export function listReviews(
        from ${table('reviews')} r join ${table('missions')} m using (mission_id)
        left join ${table('tasks')} t on t.mission_id = r.mission_id and t.task_id = r.task_id
       where ($1::text is null or r.mission_id = $1)
-        and ($2::boolean or (r.status = 'waiting' and m.status in ('planning', 'running')
-             and (coalesce(r.task_id, '') = '' or t.status = 'parked')))
+        and ($2::boolean or (r.status = 'waiting' and m.status in ('planning', 'running', 'compensating', 'suspended')
+             and (coalesce(r.task_id, '') = '' or t.status = 'parked'
+                  or (r.kind = 'compensation' and t.status = 'failed'))))
         and ($3::text is null or starts_with(r.review_id, $3))
       order by r.requested_at, r.mission_id, r.review_id limit $4`,
     [mission ?? null, all, prefix ?? null, limit],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { handedOff, requests, requires } from '#orchestrator/coordination-scenario.ts';
 import { evolve } from '#orchestrator/evolve.ts';
 import type { FactDraft, FactEvent } from '#orchestrator/facts.ts';
 import {
@@ -81,6 +82,30 @@ test('what the facts say of an attempt, from its assignment to its end', () => {
     ],
   );
   assert.ok(rows.at(-1)?.retry_at);
+});
+
+test('an attempt that was handed over, a task that waits, and one that a reaction asked for', () => {
+  const { facts, state } = history(
+    submit([task('a'), task('b')]),
+    ...[started('a'), handedOff('a', 'c_role'), started('b'), requires('b', 'api'), requests('q')],
+  );
+  const rows = replay(facts).flatMap(({ before, fact }) => attemptRow(fact, before) ?? []);
+  const handed = rows.find(({ status }) => status === 'handed_over');
+  assert.deepEqual(
+    [handed?.task_id, handed?.attempt, handed?.steps, handed?.message],
+    ['a', 1, 2, 'not mine'],
+  );
+  assert.ok(handed?.ended_at);
+  assert.deepEqual(
+    taskRows(state, null).map((row) => [row.task_id, row.role, row.status, row.waiting_for, row.caused_by]),
+    [
+      ['a', 'c_role', 'assigned', '', ''],
+      ['b', 'b_role', 'parked', 'api', ''],
+      ['q', 'q_role', 'assigned', '', 'm1:1'],
+    ],
+  );
+  const asked = facts.map(event).find(({ event_type }) => event_type === 'task_requested');
+  assert.equal(asked && timelineRow(asked, 0, 0).task_id, 'q');
 });
 
 test('a cancelled task ends its attempt, but not one that has failed before', () => {

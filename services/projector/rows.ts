@@ -1,5 +1,6 @@
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { inFlight, type MissionState } from '#orchestrator/state.ts';
+import { shownStatus, toldTo } from '#orchestrator/undoing.ts';
 import type { MissionPolicy, Usage } from '#schemas/types.gen.ts';
 
 /**
@@ -52,6 +53,8 @@ export interface TaskRow {
   readonly needs: readonly string[];
   readonly timeout_ms: number;
   readonly max_attempts: number;
+  /** The task that it undoes; empty: none. */
+  readonly compensates: string;
   readonly status: string;
   readonly attempt: number;
   readonly lease: number;
@@ -62,6 +65,10 @@ export interface TaskRow {
   readonly result: string;
   readonly code: string;
   readonly message: string;
+  /** The dependency that it waits for; empty: none. */
+  readonly waiting_for: string;
+  /** The event_id that it reacts to; empty: it was planned. */
+  readonly caused_by: string;
 }
 
 /** What one fact says of an attempt. A field that is left out is not spoken of. */
@@ -69,7 +76,7 @@ export interface AttemptRow extends Partial<Usage> {
   readonly mission_id: string;
   readonly task_id: string;
   readonly attempt: number;
-  readonly status: 'assigned' | 'running' | 'released' | 'completed' | 'failed' | 'cancelled';
+  readonly status: 'assigned' | 'running' | 'released' | 'completed' | 'failed' | 'handed_over' | 'cancelled';
   readonly lease: number;
   readonly role?: string;
   readonly agent?: string;
@@ -118,12 +125,12 @@ export function missionRow(
       counts[task.status] += 1;
     }
   }
-  const { mission_id, name, brief, status, priority, policy, traceparent, parent, depth } = state;
+  const { mission_id, name, brief, priority, policy, traceparent, parent, depth } = state;
   return {
     mission_id,
     name,
     brief,
-    status,
+    status: shownStatus(state),
     priority,
     policy,
     traceparent,
@@ -150,9 +157,10 @@ export function taskRows(state: MissionState, before: MissionState | null): Task
   return plan.tasks.flatMap((spec, position) => {
     const task = state.tasks[position];
     if (task === undefined || (samePlan && before.tasks[position] === task)) return [];
-    const { id, role, wave, description, needs, timeout_ms, max_attempts } = spec;
-    const { status, attempt, lease, agent, result, code, message } = task;
-    const told = { status, attempt, lease, agent, result, code, message };
+    const { id, role, wave, needs, timeout_ms, max_attempts, caused_by, compensates } = spec;
+    const { description } = toldTo(state, spec);
+    const { status, attempt, lease, agent, result, code, message, waiting_for } = task;
+    const told = { status, attempt, lease, agent, result, code, message, waiting_for, caused_by };
     return {
       ...{
         mission_id,
@@ -164,6 +172,7 @@ export function taskRows(state: MissionState, before: MissionState | null): Task
         needs,
         timeout_ms,
         max_attempts,
+        compensates,
         ...told,
       },
       started_at: instant(task.started_at),
@@ -187,6 +196,11 @@ export function attemptRow(fact: FactEvent, before: MissionState | null): Attemp
       const { agent, steps, journal_hash, duration_ms, usage } = fact.payload;
       const told = { agent, steps, journal_hash, duration_ms, ...usedBy(usage) };
       return { ...attemptKey(fact), ...told, status: 'completed', ended_at: at };
+    }
+    case 'agent_handoff': {
+      const { agent, steps, journal_hash, reason, duration_ms, usage } = fact.payload;
+      const told = { agent, steps, journal_hash, message: reason, duration_ms, ...usedBy(usage) };
+      return { ...attemptKey(fact), ...told, status: 'handed_over', ended_at: at };
     }
     case 'task_attempt_failed':
     case 'task_failed': {
@@ -232,9 +246,14 @@ export function timelineRow(fact: FactEvent, partition: number, offset: number):
     ...{ mission_id: correlation_id, sequence, partition, offset, event_type, causation_id, payload },
     source: fact.source_agent,
     target: fact.target_agent,
-    task_id: 'task_id' in payload ? payload.task_id : '',
+    task_id: taskOf(fact),
     at: instant(fact.timestamp),
   };
+}
+
+function taskOf({ event_type, payload }: FactEvent): string {
+  if (event_type === 'task_requested') return payload.task.id;
+  return 'task_id' in payload ? payload.task_id : '';
 }
 
 /** How a mission ended, from the fact that ends it. */

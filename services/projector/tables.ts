@@ -147,6 +147,7 @@ export const tables = {
       needs: 'text[]',
       timeout_ms: bigint,
       max_attempts: int,
+      compensates: text,
       status: text,
       attempt: int,
       lease: int,
@@ -157,6 +158,8 @@ export const tables = {
       result: text,
       code: text,
       message: text,
+      waiting_for: text,
+      caused_by: text,
     },
   },
   attempts: {

@@ -7,7 +7,7 @@ import { withLock } from '#local/lock.ts';
 import { identityOf } from '#local/processes.ts';
 import { withLog } from './log-file.ts';
 import { revive } from './revive.ts';
-import type { Counts } from './services.ts';
+import { type Counts, kinds, type ServiceKind } from './services.ts';
 import { readSupervisorFile, type SupervisorRecord } from './state-file.ts';
 
 export interface StartSettings {
@@ -109,20 +109,24 @@ export function modelSettings(env: NodeJS.ProcessEnv): string {
 export async function runningCounts(dir: string): Promise<Partial<Counts>> {
   const found = await readSupervisorFile(dir);
   if (found === null || !(await isRunning(found))) return {};
-  const count = (kind: string) =>
-    found.services.filter(({ name }) => name === kind || name.startsWith(`${kind}-`)).length;
-  return { orchestrator: count('orchestrator'), worker: count('worker'), projector: count('projector') };
+  // A kind that none runs of was not there yet when that supervisor was started.
+  const running = kinds.map((kind) => [kind, found.services.filter(({ name }) => isOf(kind, name)).length]);
+  return Object.fromEntries(running.filter(([, number]) => number !== 0)) as Partial<Counts>;
 }
+
+const isOf = (kind: ServiceKind, name: string): boolean => name === kind || name.startsWith(`${kind}-`);
 
 async function launch(to: StartSettings, settings: string): Promise<void> {
   const log = join(to.dir, 'logs', 'supervisor.log');
-  const { orchestrator, worker, projector } = to.counts;
+  const { orchestrator, correlator, worker, projector } = to.counts;
   const args = [
     join(import.meta.dirname, 'main.ts'),
     ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
     ...[
       '--orchestrators',
       String(orchestrator),
+      '--correlators',
+      String(correlator),
       '--workers',
       String(worker),
       '--projectors',

@@ -27,6 +27,7 @@ const all = { ...plain, ...database, ...forAgents };
 test('keys of providers and of MCP servers reach the worker alone, the database the projector alone', () => {
   assert.deepEqual(environmentOf('worker', all), { ...plain, ...forAgents });
   assert.deepEqual(environmentOf('orchestrator', all), plain);
+  assert.deepEqual(environmentOf('correlator', all), plain);
   assert.deepEqual(environmentOf('projector', all), { ...plain, ...database });
 });
 

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     settings: { type: 'string' },
     'first-port': { type: 'string' },
     orchestrators: { type: 'string', default: '1' },
+    correlators: { type: 'string', default: '1' },
     workers: { type: 'string', default: '1' },
     projectors: { type: 'string', default: '1' },
   },
@@ -31,6 +32,7 @@ const supervised = await supervise({
   firstPort: Number(values['first-port'] ?? 18100),
   services: servicesFor({
     orchestrator: Number(values.orchestrators),
+    correlator: Number(values.correlators),
     worker: Number(values.workers),
     projector: Number(values.projectors),
   }),

@@ -12,7 +12,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'worker' | 'projector';
+export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -20,11 +20,12 @@ const services = join(import.meta.dirname, '..');
 /** What runs on one machine, and how many of each unless told otherwise. A new service is a line here. */
 const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; readonly count: number }>> = {
   orchestrator: { args: [], count: 1 },
+  correlator: { args: [], count: 1 },
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
 };
 
-const kinds = Object.keys(table) as ServiceKind[];
+export const kinds = Object.keys(table) as ServiceKind[];
 
 export function countsOf(wanted: Partial<Counts>): Counts {
   const counts = kinds.map((kind) => [kind, wanted[kind] ?? table[kind].count] as const);

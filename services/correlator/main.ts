@@ -1,0 +1,26 @@
+import { run, transactionalIds } from '#chassis/service.ts';
+import { Correlations } from './correlations.ts';
+import { openDefinitions } from './definitions.ts';
+
+await run('correlator', async (context) => {
+  const { config, topics, codec, log, admin } = context;
+  const definitions = await openDefinitions(context);
+  const partitions = (await admin.fetchTopicOffsets(topics.coordination)).length;
+  const consumer = await context.consume({
+    service: 'correlator',
+    inputs: [topics.coordination],
+    stateTopic: topics.state('correlator'),
+    barrierTopic: null,
+    transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'correlator', 2),
+    open: (partition) =>
+      new Correlations({ partition, partitions, topics, codec, log, standing: definitions.at }),
+  });
+  return {
+    ready: () => consumer.ready() && definitions.ready(),
+    vitals: () => ({ roles: ['correlator'], running: 0, capacity: 0 }),
+    async stop(deadlineMs) {
+      await consumer.stop(deadlineMs);
+      await definitions.stop(deadlineMs);
+    },
+  };
+});
