@@ -4,8 +4,9 @@ import type { ServiceContext } from '#chassis/service-context.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import type { MissionCommand } from '#schemas/types.gen.ts';
 import type { Checker } from './checker/checker.ts';
+import type { Shaped } from './draft.ts';
 import type { Random } from './random.ts';
-import { type Shaped, shapeMission, shapeNames } from './shapes.ts';
+import { shapeMission, shapeNames } from './shapes.ts';
 
 export class Feeder {
   private readonly context: ServiceContext;

@@ -1,11 +1,8 @@
 /** Missions of mixed shape. What each step does is written down by the step itself, in a file outside the system. */
-import { taskSpec } from '#schemas/task-spec.ts';
-import type { MissionCommand, TaskSpec } from '#schemas/types.gen.ts';
-import type { OutsideStep } from './checker/outside.ts';
+import type { MissionCommand } from '#schemas/types.gen.ts';
+import { type Call, Draft, limits, quick, type Shaped } from './draft.ts';
 import type { Random } from './random.ts';
-
-/** In the workspace of the mission: commands in a sandbox write nowhere else. */
-export const outsideFile = 'outside.txt';
+import { reactions } from './reacting.ts';
 
 export const roles = { builder: 'builder', checker: 'checker', careful: 'careful' } as const;
 
@@ -36,69 +33,11 @@ Do what the task says.
 `,
 };
 
-export interface Shaped {
-  readonly command: Partial<MissionCommand> & { readonly correlation_id: string };
-  readonly steps: readonly OutsideStep[];
-  /** How it has to end; null: with a failure or without, as its tasks are made to fail. */
-  readonly end: 'mission_completed' | null;
-}
-
-export const limits = {
-  max_in_flight: 0,
-  task_timeout_ms: 120_000,
-  // Short, so that a dead worker is soon replaced.
-  lease_ms: 5000,
-  deadline_ms: 0,
-  max_attempts: 4,
-};
-
-interface Call {
-  /** Seconds. */
-  readonly pause: number;
-  readonly once?: boolean;
-  /** Fails the first time that it runs in this mission. */
-  readonly flaky?: boolean;
-  readonly fails?: boolean;
-}
-
-/** One line in one write: the key that the worker gives the step, and the time in nanoseconds. */
-function commandOf(task: string, number: number, { pause, flaky, fails }: Call): string {
-  const mark = `echo "$RAVENHELM_IDEMPOTENCY_KEY $(date +%s%N)" >> ${outsideFile}`;
-  const tried = `tried-${task}-${number}`;
-  const first = flaky === true ? `test -e ${tried} || { touch ${tried}; exit 75; }; ` : '';
-  return `${first}${mark} && sleep ${pause.toFixed(2)}${fails === true ? ' && exit 1' : ''}`;
-}
-
-class Draft {
-  readonly tasks: TaskSpec[] = [];
-  readonly steps: OutsideStep[] = [];
-
-  add(
-    spec: Pick<TaskSpec, 'id' | 'role'> & Partial<Omit<TaskSpec, 'id' | 'role'>>,
-    calls: readonly Call[],
-  ): void {
-    calls.forEach(({ once = false, fails = false }, i) => {
-      // Steps of a script: model, tool, model, tool … so calls are the even ones.
-      if (!fails) this.steps.push({ task: spec.id, step: 2 * (i + 1), once });
-    });
-    const script = {
-      calls: calls.map((call, i) => ({
-        tool: 'execute_terminal_command',
-        arguments: JSON.stringify({ command: commandOf(spec.id, i, call), idempotent: call.once !== true }),
-        allow_failure: false,
-      })),
-      answer: 'done',
-    };
-    this.tasks.push(taskSpec({ script, ...spec }));
-  }
-}
-
-type Shape = (
+export type Shape = (
   draft: Draft,
   random: Random,
-) => Omit<Partial<MissionCommand>, 'tasks'> & { readonly may_fail?: boolean };
+) => Omit<Partial<MissionCommand>, 'tasks'> & { readonly end?: Shaped['end'] };
 
-const quick = (random: Random): Call => ({ pause: 0.05 + random.next() * 0.3 });
 const workers = [roles.builder, roles.checker] as const;
 
 /** Three waves, each task of which needs all of the wave before. */
@@ -131,7 +70,7 @@ const partial: Shape = (draft, random) => {
   draft.add({ id: 'bad', role: roles.checker, max_attempts: 1 }, [{ pause: 0.1, fails: true }]);
   draft.add({ id: 'after-bad', role: roles.builder, needs: ['bad'] }, [quick(random)]);
   draft.add({ id: 'last', role: roles.checker, needs: ['good', 'bad'], partial: true }, [quick(random)]);
-  return { on_failure: 'continue', may_fail: true };
+  return { on_failure: 'continue', end: null };
 };
 
 /** Attempts that fail and are tried again: their timers are all that keeps the mission going. */
@@ -167,7 +106,30 @@ const long: Shape = (draft, random) => {
   return {};
 };
 
-const shapes: Readonly<Record<string, Shape>> = { waves, joins, partial, retries, reviews, once, long };
+/** Three steps that can be undone, and one that fails: what was done is undone, the last first. */
+const saga: Shape = (draft, random) => {
+  const ids = ['build', 'test', 'stage'];
+  ids.forEach((id, i) => {
+    const undo: Call = { pause: 0.1, ...(i === 1 ? { flaky: true } : {}) };
+    draft.addUndone({ id, role: random.pick(workers), needs: ids.slice(0, i) }, [quick(random)], undo);
+  });
+  draft.add({ id: 'go-live', role: roles.builder, needs: ids, max_attempts: 1 }, [
+    { pause: 0.1, fails: true },
+  ]);
+  return { on_failure: 'compensate', end: 'mission_failed' };
+};
+
+const shapes: Readonly<Record<string, Shape>> = {
+  waves,
+  joins,
+  partial,
+  retries,
+  reviews,
+  once,
+  long,
+  saga,
+  reactions,
+};
 export const shapeNames = Object.keys(shapes);
 
 /** The n-th mission of the campaign. */
@@ -175,10 +137,12 @@ export function shapeMission(id: string, name: string, random: Random): Shaped {
   const shape = shapes[name];
   if (shape === undefined) throw new Error(`no shape ${name}`);
   const draft = new Draft();
-  const { may_fail, ...command } = shape(draft, random);
+  const { end = 'mission_completed', ...command } = shape(draft, random);
   return {
     command: { correlation_id: id, name, tasks: draft.tasks, limits, ...command },
     steps: draft.steps,
-    end: may_fail === true ? null : 'mission_completed',
+    // What a failed mission did not come to is not told beforehand.
+    must: end === 'mission_completed' ? draft.must : [],
+    end,
   };
 }

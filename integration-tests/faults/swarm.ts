@@ -17,6 +17,7 @@ import { Checker } from './checker/checker.ts';
 import { checkOutside, readOutside } from './checker/outside.ts';
 import { Violations } from './checker/violations.ts';
 import { type Disk, makeDisk, removeDisk } from './disk.ts';
+import { outsideFile } from './draft.ts';
 import { Feeder } from './feeder.ts';
 import { type Member, Members } from './members.ts';
 import { Memory } from './memory.ts';
@@ -24,7 +25,7 @@ import { OwnStack } from './own-stack.ts';
 import { Person } from './person.ts';
 import type { Random } from './random.ts';
 import { Recovery } from './recovery.ts';
-import { outsideFile, roleFiles } from './shapes.ts';
+import { roleFiles } from './shapes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 export const partitions = 3;
@@ -230,12 +231,15 @@ export class Swarm {
       const found = `found ${checker.deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
       violations.add(kind, 'dead letters', found);
     }
-    for (const [id, { end, steps }] of feeder.missions) {
+    for (const [id, { end, steps, must }] of feeder.missions) {
       const book = checker.missions.get(id);
       if (book === undefined || book.end === '' || this.checked.has(id)) continue;
       this.checked.add(id);
       if (end !== null && book.end !== end)
         violations.add('lost', id, `ended with ${book.end}, expected ${end} (${book.failure})`);
+      const completed = new Set(book.completed.map(({ task }) => task));
+      const missing = must.filter((task) => !completed.has(task));
+      if (missing.length > 0) violations.add('lost', id, `ended without ${missing.join(', ')}`);
       const runs = await readOutside(this.outsideOf(id));
       this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.outcomes, violations);
     }

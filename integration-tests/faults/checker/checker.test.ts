@@ -91,6 +91,24 @@ for (const [name, [said, kind]] of Object.entries(lies)) {
   test(`${name} is ${kind}`, () => assert.ok(found(said).includes(kind), JSON.stringify(found(said))));
 }
 
+const stack: readonly Said[] = [
+  ['mission_accepted'],
+  ['plan_created', { tasks: ['a', 'b'].map((id) => ({ id, needs: [], compensation: {}, compensates: '' })) }],
+  ['task_completed', { ...task, attempt: 0, lease: 0 }],
+  ['task_completed', { ...b, attempt: 0, lease: 0 }],
+  ['undoing_started'],
+  ['compensation_completed', { task_id: 'undo-b', compensates: 'b' }],
+  ['compensation_completed', { task_id: 'undo-a', compensates: 'a' }],
+  ['mission_failed'],
+];
+
+test('what was done is undone, the last first', () => assert.deepEqual(found(stack), []));
+test('an undoing in the order of doing', () =>
+  assert.deepEqual(found(stack.with(5, stack[6] ?? ['']).with(6, stack[5] ?? [''])), ['wrong']));
+test('an undoing that left something', () => assert.deepEqual(found(stack.toSpliced(6, 1)), ['wrong']));
+test('an undoing twice', () =>
+  assert.ok(found(stack.toSpliced(6, 0, stack[5] ?? [''])).includes('duplicated')));
+
 const steps = [
   { task: 'a', step: 2, once: false },
   { task: 'a', step: 4, once: true },

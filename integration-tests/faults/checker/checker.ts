@@ -133,8 +133,7 @@ export class Checker {
       this.takeReport(event);
     } else if (topic === topics.steps) this.takeStep(event, seen);
     else if (topic === topics.missions) this.takeCommand(event);
-    else if (event.event_type === 'task_assigned' || event.event_type === 'compensation_started')
-      count(this.assignments, event.event_id);
+    else if (event.event_type === 'task_assigned') count(this.assignments, event.event_id);
   }
 
   private takeFact(fact: Wired, bytes: Buffer, { partition, timestamp, readAt }: Seen): void {
@@ -149,7 +148,7 @@ export class Checker {
     const task = `${id}/${text(payload['task_id'])}`;
     if (type === 'task_started') this.holders.set(task, text(payload['agent']));
     else this.holders.delete(task);
-    if (type === 'task_assigned' || type === 'compensation_started') count(this.assignedFacts, fact.event_id);
+    if (type === 'task_assigned') count(this.assignedFacts, fact.event_id);
     if (type === 'task_started' || type === 'task_completed')
       this.causes.push({ mission: id, type, cause: fact.causation_id });
     if (type === 'review_requested') {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SagaBook } from './saga-book.ts';
 import type { Violations } from './violations.ts';
 import { number, type Payload, text, texts, type Wired } from './wire.ts';
 
@@ -12,14 +13,16 @@ interface Task {
 }
 
 const missionEnds = new Set(['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected']);
-const taskEnds = new Set([
-  'task_completed',
-  'task_failed',
-  'task_cancelled',
-  'compensation_completed',
-  'compensation_failed',
-]);
-const assignments = new Set(['task_assigned', 'compensation_started']);
+const taskEnds = new Set(['task_completed', 'task_failed', 'task_cancelled']);
+/** Each is said once of what it names. */
+const onceOf: Readonly<Record<string, readonly string[]>> = {
+  compensation_started: ['task_id', 'compensates'],
+  compensation_completed: ['task_id', 'compensates'],
+  task_requested: ['subscription', 'trigger'],
+  aggregation_started: ['aggregation', 'trigger'],
+  aggregation_completed: ['aggregation', 'events'],
+  aggregation_timed_out: ['aggregation', 'events'],
+};
 
 /** What the ledger says of one mission, folded by rules of our own. */
 export class MissionBook {
@@ -31,6 +34,8 @@ export class MissionBook {
   private readonly tasks = new Map<string, Task>();
   private readonly timers = new Set<string>();
   private readonly claims = new Set<string>();
+  private readonly said = new Set<string>();
+  private readonly saga = new SagaBook();
   end = '';
   /** What the ledger says of the last task that failed for good. */
   failure = '';
@@ -45,7 +50,7 @@ export class MissionBook {
   /** Completed tasks, whose steps must have left their marks outside. */
   get completed(): readonly { readonly task: string; readonly attempt: number }[] {
     return [...this.tasks].flatMap(([task, { end, attempt }]) =>
-      end === 'task_completed' || end === 'compensation_completed' ? [{ task, attempt }] : [],
+      end === 'task_completed' ? [{ task, attempt }] : [],
     );
   }
 
@@ -62,7 +67,9 @@ export class MissionBook {
     if (missionEnds.has(type)) this.end = type;
     if (type === 'plan_created') this.plan(payload);
     if (type === 'task_requested') this.plan({ tasks: [payload['task']] });
-    if (assignments.has(type)) this.assigned(payload);
+    if (type === 'task_assigned') this.assigned(payload);
+    this.checkOnce(type, payload);
+    this.saga.take(type, payload);
     if (type === 'task_started') this.started(payload);
     if (taskEnds.has(type)) this.taskEnded(type, payload);
     if (type === 'timer_fired') this.fired(fact, payload);
@@ -90,6 +97,7 @@ export class MissionBook {
 
   private plan(payload: Payload): void {
     const tasks = Array.isArray(payload['tasks']) ? (payload['tasks'] as Payload[]) : [];
+    this.saga.plan(tasks);
     for (const task of tasks) {
       const id = text(task['id']);
       if (this.tasks.has(id)) continue;
@@ -161,8 +169,17 @@ export class MissionBook {
       this.violations.add('wrong', this.id, `timer ${name} fired after the end of its task`);
   }
 
+  private checkOnce(type: string, payload: Payload): void {
+    const fields = onceOf[type];
+    if (fields === undefined) return;
+    const name = [type, ...fields.map((field) => JSON.stringify(payload[field]))].join(' ');
+    if (this.said.has(name)) this.violations.add('duplicated', this.id, name);
+    this.said.add(name);
+  }
+
   private checkEnd(): void {
     if (this.end === 'mission_rejected') return;
+    for (const what of this.saga.wrong()) this.violations.add('wrong', this.id, what);
     const open = [...this.tasks].filter(([, { end }]) => end === '').map(([id]) => id);
     if (open.length > 0 && this.end === 'mission_completed')
       this.violations.add('lost', this.id, `completed without an end of ${open.join(', ')}`);
