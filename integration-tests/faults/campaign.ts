@@ -20,7 +20,7 @@ export async function runCampaign(
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<Figures> {
-  const wanted = chosen(options.only);
+  const wanted = chosen(options);
   const folder = mkdtempSync(join(tmpdir(), 'ravenhelm-faults-'));
   const random = seeded(options.seed);
   const began = Date.now();
@@ -43,6 +43,7 @@ export async function runCampaign(
     }
     await submitTheRest(swarm, options, signal);
     await checkCommands(swarm, signal);
+    checkMemory(swarm);
     const { violations, checker, feeder, person } = swarm;
     return {
       seed: options.seed,
@@ -83,13 +84,14 @@ export async function runCampaign(
   }
 }
 
-function chosen(only: readonly string[]): readonly Fault[] {
+function chosen({ only, short }: Options): readonly Fault[] {
   const unknown = only.filter((name) => !faults.some((fault) => fault.name === name));
   if (unknown.length > 0) {
     const known = faults.map(({ name }) => name).join(', ');
     throw new Failure('invalid_arguments', `--only: found ${unknown.join(', ')}, expected some of ${known}`);
   }
-  return only.length === 0 ? faults : faults.filter(({ name }) => only.includes(name));
+  if (only.length > 0) return faults.filter(({ name }) => only.includes(name));
+  return faults.filter(({ long }) => !short || long !== true);
 }
 
 async function tryFault(
@@ -154,4 +156,14 @@ async function submitTheRest(
   swarm.feeder.start(inFlight * 2, left);
   while (swarm.feeder.missions.size < missions) await new Promise((done) => setTimeout(done, 100));
   await swarm.settle(patience * 1000, signal);
+}
+
+/** Megabytes a minute, over three minutes or more: what grows like that would not live for a day. */
+const mostGrowth = 10;
+
+function checkMemory({ memory, violations }: Swarm): void {
+  for (const [service, { mb_per_minute }] of Object.entries(memory.summary())) {
+    if (mb_per_minute !== null && mb_per_minute > mostGrowth)
+      violations.add('wrong', service, `its memory grows by ${mb_per_minute} MB a minute`);
+  }
 }

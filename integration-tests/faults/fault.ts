@@ -9,6 +9,8 @@ export interface Fault {
   /** For `--only`, and for the table. */
   readonly name: string;
   readonly how: string;
+  /** Left out of the short form, which has five minutes. */
+  readonly long?: true;
   /** Why it cannot be tried on this machine; null: it can. */
   readonly impossible?: (swarm: Swarm) => string | null;
   readonly inject: (swarm: Swarm, random: Random, signal: AbortSignal) => Promise<Injected>;

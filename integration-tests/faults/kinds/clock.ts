@@ -11,6 +11,7 @@ const library = (): string | null =>
 /** One process of each service believes that it is an hour earlier, then one that it is an hour later. */
 export const clock: Fault = {
   name: 'clock',
+  long: true,
   how: 'one process of each service has a clock that is an hour slow, then one that is an hour fast',
   impossible: () => (library() === null ? 'libfaketime is not installed' : null),
   async inject(swarm, _random, signal) {

@@ -33,6 +33,7 @@ export const brokerDiskFull: Fault = {
 /** Commands cannot write; their attempts fail, and are made again when there is room. */
 export const workspaceDiskFull: Fault = {
   name: 'workspace-disk-full',
+  long: true,
   how: 'the disk under the workspaces is full for a few seconds',
   impossible: ({ workspaces }) => ('why' in workspaces ? workspaces.why : null),
   async inject(swarm, _random, signal) {

@@ -6,7 +6,7 @@ export const registryGone: Fault = {
   name: 'registry-gone',
   how: 'the registry is killed, a worker and an orchestrator die meanwhile, and it is started again',
   async inject(swarm, random, signal) {
-    const seconds = swarm.size(60, 8);
+    const seconds = swarm.size(60, 6);
     await swarm.stack.kill('registry');
     await swarm.stack.kill('apicurio');
     await sleep(seconds * 250, undefined, { signal });
@@ -22,9 +22,10 @@ export const registryGone: Fault = {
 /** The ledger does not need PostgreSQL, and the projector catches up. */
 export const databaseGone: Fault = {
   name: 'database-gone',
+  long: true,
   how: 'kill -9 of PostgreSQL, started again',
   async inject(swarm, _random, signal) {
-    const seconds = swarm.size(60, 8);
+    const seconds = swarm.size(60, 6);
     await swarm.stack.kill('postgres');
     await sleep(seconds * 1000, undefined, { signal });
     await swarm.stack.up('postgres', signal);

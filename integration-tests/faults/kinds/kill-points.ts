@@ -42,7 +42,7 @@ export const killPoints: Fault = {
   how: 'kill -9 at each named point around a produce, a commit, a takeover, and a call of a tool or model',
   async inject(swarm, random, signal) {
     const rounds = swarm.size(2, 1);
-    const chosen = swarm.short ? sample(points, 8, random) : points;
+    const chosen = swarm.short ? sample(points, 6, random) : points;
     let kills = 0;
     let missed = 0;
     for (let round = 0; round < rounds; round++) {

@@ -7,10 +7,10 @@ export const killOf = (service: ServiceName): Fault => ({
   name: `kill-${service}`,
   how: `kill -9 of one of the ${service}s, again and again`,
   async inject(swarm, random, signal) {
-    const times = swarm.size(20, 3);
+    const times = swarm.size(20, 2);
     for (let n = 0; n < times; n++) {
       swarm.killAndTime(random.pick(swarm.members.of(service)));
-      await sleep(random.int(swarm.size(2000, 1500), swarm.size(5000, 2500)), undefined, { signal });
+      await sleep(random.int(swarm.size(2000, 1000), swarm.size(5000, 2000)), undefined, { signal });
     }
     return { kills: times };
   },

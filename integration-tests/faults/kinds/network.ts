@@ -9,7 +9,7 @@ export const networkDead: Fault = {
   name: 'network-dead',
   how: 'nothing passes between the services and the broker',
   async inject(swarm, _random, signal) {
-    const seconds = swarm.size(60, 8);
+    const seconds = swarm.size(60, 7);
     swarm.stack.proxy.die();
     await sleep(seconds * 1000, undefined, { signal });
     swarm.stack.proxy.heal();
@@ -21,9 +21,10 @@ export const networkDead: Fault = {
 
 export const networkSlow: Fault = {
   name: 'network-slow',
+  long: true,
   how: `each request and each answer takes ${slowMs} ms longer`,
   async inject(swarm, _random, signal) {
-    const seconds = swarm.size(60, 8);
+    const seconds = swarm.size(60, 7);
     swarm.stack.proxy.slow(slowMs);
     swarm.recovery.ofPartitions(allPartitions);
     await sleep(seconds * 1000, undefined, { signal });
