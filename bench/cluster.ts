@@ -24,7 +24,7 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-const role = `---
+const doesNothing = `---
 name: bench
 description: does nothing, to measure all that is around it
 tools: []
@@ -33,7 +33,11 @@ limits: { max_steps: 10, timeout_ms: 60000, concurrency: 10000 }
 Do nothing.
 `;
 
-export async function startCluster(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Cluster> {
+export async function startCluster(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  role = doesNothing,
+): Promise<Cluster> {
   const prefix = `bench-${randomBytes(3).toString('hex')}`;
   const folder = mkdtempSync(join(tmpdir(), 'ravenhelm-bench-'));
   mkdirSync(join(folder, 'roles'));

@@ -68,8 +68,11 @@ export function factDetail(fact: FactEvent): string {
       const { task_id, dependency, reason } = fact.payload;
       return `${task_id} waits for ${oneLine(dependency)}${because(reason)}`;
     }
-    case 'dependency_resolved':
-      return `${oneLine(fact.payload.dependency)}, by ${fact.payload.task_id}`;
+    case 'dependency_resolved': {
+      const { dependency, task_id, agent } = fact.payload;
+      // The orchestrator passes on what an agent has provided.
+      return `${oneLine(dependency)}, ${agent === '' ? 'for' : 'by'} ${task_id}`;
+    }
     case 'decision_recorded': {
       const { task_id, decision, reasons } = fact.payload;
       return `${task_id === '' ? '' : `${task_id}: `}${oneLine(decision)}${because(reasons.join('; '))}`;

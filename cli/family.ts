@@ -27,7 +27,11 @@ export function familyOf(mission: string, births: readonly Birth[]): Family {
   const parents = new Map(births.map((birth) => [birth.mission, birth.from]));
   const children = new Map<string, string[]>();
   for (const birth of births) {
-    for (const from of birth.from) children.set(from, [...(children.get(from) ?? []), birth.mission]);
+    for (const from of birth.from) {
+      const siblings = children.get(from);
+      if (siblings === undefined) children.set(from, [birth.mission]);
+      else siblings.push(birth.mission);
+    }
   }
   const within = reached(mission, children);
   const above = reached(mission, parents);

@@ -68,6 +68,7 @@ export function checkJournals(): JournalCheck {
         case 'task_completed':
         case 'task_attempt_failed':
         case 'task_failed':
+        case 'agent_handoff':
           break;
         default:
           return;

@@ -14,6 +14,8 @@ export interface MissionFold {
   readonly planned: Planned | null;
   /** Tasks that are missing from the result of a mission that completed. */
   readonly missing: readonly string[];
+  /** Roles that nobody ran when it was last said. */
+  readonly absent: readonly string[];
   /** Why a mission failed or was rejected. */
   readonly failure: { readonly code: string; readonly message: string } | null;
   add(fact: FactEvent): void;
@@ -28,6 +30,7 @@ export function foldMission(): MissionFold {
   let planned: Planned | null = null;
   let missing: readonly string[] = [];
   let failure: MissionFold['failure'] = null;
+  const absent = new Set<string>();
   return {
     get state() {
       return state;
@@ -44,6 +47,9 @@ export function foldMission(): MissionFold {
     get failure() {
       return failure;
     },
+    get absent() {
+      return [...absent];
+    },
     get missing() {
       return missing;
     },
@@ -56,6 +62,9 @@ export function foldMission(): MissionFold {
         failure = { code: fact.payload.code, message: fact.payload.message };
       }
       state = evolve(state, fact, fact);
+      if (fact.event_type === 'role_unavailable') absent.add(fact.payload.role);
+      if (fact.event_type === 'task_started')
+        absent.delete(state.plan?.tasks[state.plan.index.get(fact.payload.task_id) ?? -1]?.role ?? '');
     },
   };
 }

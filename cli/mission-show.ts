@@ -39,7 +39,10 @@ export function showMission(output: Output, fold: MissionFold, plain: boolean): 
   const draw = (): void => {
     if (fold.state === null) return;
     const size = { columns: screen.columns ?? 80, rows: screen.rows ?? 24 };
-    area.draw(missionLines(fold.state, Date.now(), colors, size, fold.planned?.notes));
+    const absent = fold.absent.map((role) => `! nobody runs ${oneLine(role)}; ${startRole(role)}`);
+    area.draw(
+      missionLines(fold.state, Date.now(), colors, size, [...absent, ...(fold.planned?.notes ?? [])]),
+    );
   };
   const timer = setInterval(draw, redrawMs);
   return {
@@ -59,10 +62,16 @@ export function linesBelow(fact: FactEvent, colors: Colors): string[] {
       return fact.payload.notes.map((note) => colors.dim(`note: ${oneLine(note, 600)}`));
     case 'review_requested':
       return waitingLines(fact.payload, colors);
+    case 'role_unavailable':
+      return [colors.dim(startRole(fact.payload.role))];
     default:
       return [];
   }
 }
+
+/** What to do about a role that nobody runs. */
+const startRole = (role: string): string =>
+  `it goes on once a worker runs ${oneLine(role)}: \`ravenhelm agents\` tells who is there, \`ravenhelm up\` starts them`;
 
 /** How a mission ended, in a few lines: timing, what failed and why, what it used up, and what to try next. */
 export function summaryLines(fold: MissionFold, colors: Colors): string[] {

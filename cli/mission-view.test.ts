@@ -120,6 +120,16 @@ const two = [
 ];
 
 describe('fact lines', () => {
+  it('says which roles nobody runs, and what to do, until somebody does', () => {
+    const run = mission([task('a', 'cert_agent')]);
+    run.report(report('role_unavailable', 'orchestrator', { role: 'cert_agent', tasks: ['a'], since: 0 }));
+    assert.deepEqual(run.fold.absent, ['cert_agent']);
+    assert.match(run.details().at(-1) ?? '', /^nobody runs cert_agent, which a wait for/);
+    assert.match(run.below().join('\n'), /once a worker runs cert_agent: `ravenhelm agents`/);
+    run.report(started('a', 'cert_agent'));
+    assert.deepEqual(run.fold.absent, []);
+  });
+
   it('have the event, who says it to whom, and what it is about', () => {
     const run = mission(two);
     run.report(started('deploy-cert_agent-wave1', 'cert_agent'));

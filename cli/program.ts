@@ -157,9 +157,11 @@ export function commands(wrap: Wrap): Command {
   )
     .addOption(new Option('--by <what>', 'add up by this').choices(['task', 'role', 'model', 'day']))
     .option('--since <when>', 'only calls since 90m, 24h or 7d ago, or since a date or time');
-  add('agents', 'agents and services, and when they were last heard of', async (io) =>
-    (await import('./commands/missions.ts')).agents(io),
-  );
+  add(
+    'agents',
+    'agents and services: who is there, what they are doing, and who is lost',
+    async (io, options) => (await import('./commands/agents.ts')).agents(io, options),
+  ).option('--all', 'those that are long gone, too');
 
   program.commandsGroup('The ledger:');
   add('events <id>', 'every fact of a mission, read from Kafka', async (io, id) =>
@@ -238,7 +240,7 @@ export function commands(wrap: Wrap): Command {
   command(schemas, 'register', 'register all, or none when one is refused', async (io) =>
     (await import('./commands/schemas.ts')).register(io),
   );
-  const roles = group('roles', 'what agents there are');
+  const roles = group('roles', 'what roles there are, who runs them and how they do');
   command(roles, 'list', 'all roles', async (io) => (await import('./commands/roles.ts')).list(io), true);
   command(roles, 'show <name>', 'one role with its prompt', async (io, name) =>
     (await import('./commands/roles.ts')).show(io, name),

@@ -10,8 +10,8 @@ export type Link = 'decided' | 'reported' | 'reacts' | 'answers' | 'timer' | 'mi
 
 export type Cause =
   | { readonly kind: 'fact'; readonly event_id: string; readonly link: Link }
-  /** Nothing on the ledger: a person's command, or a report that nothing is known of. */
-  | { readonly kind: 'person' | 'report'; readonly input: string };
+  /** Nothing on the ledger: a person's command, a time that came, or a report of which nothing more is known. */
+  | { readonly kind: 'person' | 'report' | 'time'; readonly input: string };
 
 /** The causes of facts of some missions; each mission's facts come in their order. */
 export class Causes {
@@ -49,6 +49,7 @@ export class Causes {
       const link = behind.correlation_id === correlation_id ? 'reacts' : 'mission';
       return { kind: 'fact', event_id: behind.event_id, link };
     }
+    if (fact.event_type === 'timer_fired') return { kind: 'time', input: causation_id };
     return { kind: isOfPerson(fact) ? 'person' : 'report', input: causation_id };
   }
 
@@ -131,6 +132,8 @@ function leaseOf({ payload }: FactEvent): string | null {
   return task_id === '' ? null : `${task_id}/${attempt}/${lease}`;
 }
 
-const isOfPerson = ({ event_type, source_agent }: FactEvent): boolean =>
-  /^(?:mission_accepted|mission_rejected|mission_cancelled|review_completed)$/.test(event_type) ||
-  (event_type === 'event_emitted' && source_agent !== 'orchestrator' && source_agent !== 'correlator');
+function isOfPerson(fact: FactEvent): boolean {
+  if (fact.event_type === 'event_emitted')
+    return fact.payload.task_id === '' && fact.payload.subscription === '';
+  return /^(?:mission_accepted|mission_rejected|mission_cancelled|review_completed)$/.test(fact.event_type);
+}

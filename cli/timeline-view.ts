@@ -92,6 +92,8 @@ function causeText(cause: Moment['cause'], by: FactEvent | null, marks: (mission
       return 'a person';
     case 'report':
       return 'a report';
+    case 'time':
+      return 'a time that came';
     default:
       return cause satisfies never;
   }
@@ -180,7 +182,9 @@ export function nested(timeline: Timeline, moments: readonly Moment[]) {
       continue;
     }
     parents.set(moment.fact.event_id, parent);
-    children.set(parent, [...(children.get(parent) ?? []), moment]);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [moment]);
+    else siblings.push(moment);
   }
   return { roots, children, parents };
 }

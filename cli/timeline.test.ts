@@ -156,6 +156,14 @@ describe('what led to a fact', () => {
     );
     timer('aggregation', { aggregation: 'j' }, 't5');
     timer('aggregation', { aggregation: 'unknown' }, 't6');
+    const nobody = { task_id: '', attempt: 0, lease: 0, step: 0, trigger: '' };
+    ledger.add(
+      'event_emitted',
+      { ...nobody, name: 'x', subscription: '' },
+      { at: 6, cause: 'e', from: 'ann' },
+    );
+    const lost = { ...nobody, task_id: 'lost', attempt: 1, lease: 1 };
+    ledger.add('event_emitted', { ...lost, name: 'x', subscription: '' }, { at: 6, cause: 'm/lost/1/2' });
     assert.deepEqual(
       timelineOf(ledger.facts).moments.map(({ cause }) =>
         cause.kind === 'fact' ? [cause.link, cause.event_id] : [cause.kind],
@@ -172,6 +180,8 @@ describe('what led to a fact', () => {
         ['timer', mission],
         ['reacts', mission],
         ['timer', waits],
+        ['time'],
+        ['person'],
         ['report'],
       ],
     );

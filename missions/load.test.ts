@@ -68,6 +68,15 @@ tasks:
   assert.deepEqual(timeouts({}), [0, 500, 0]);
 });
 
+test('a task has the priority that it says, else none of its own', () => {
+  const { priority, tasks } = parseMission(
+    'priority: high\ntasks:\n  - { role: a, priority: low }\n  - { role: a }\n',
+    'm.yaml',
+  );
+  assert.deepEqual([priority, ...tasks.map((task) => task.priority)], ['high', 'low', '']);
+  assert.throws(() => parseMission('tasks:\n  - { role: a, priority: urgent }\n', 'm.yaml'), /priority/);
+});
+
 test('the short forms of a script become tool calls', () => {
   const { tasks } = parseMission(
     JSON.stringify({

@@ -385,6 +385,15 @@ export interface DependencyResolvedPayload {
   readonly step: number;
 }
 
+/** How long something took, of all that did; ms. */
+export interface Durations {
+  readonly count: number;
+  readonly total_ms: number;
+  /** 0: none. */
+  readonly min_ms: number;
+  readonly max_ms: number;
+}
+
 /** An event that a mission, an agent or a reaction puts onto the ledger. */
 export interface Emission {
   readonly name: string;
@@ -1071,6 +1080,47 @@ export interface RoleRoute {
   readonly role: string;
 }
 
+/** What has become of the tasks of a role; the newest counts. */
+export interface RoleStatistics extends Envelope {
+  readonly event_type: 'role_statistics';
+  readonly payload: RoleStatisticsPayload;
+}
+
+/** What has become of the tasks of a role; the newest counts. */
+export interface RoleStatisticsPayload {
+  readonly role: string;
+  /** Of the ledger, of which this is a part; -1: of all. */
+  readonly partition: number;
+  /** Facts that it is made of. */
+  readonly facts: number;
+  /** Now: not assigned. */
+  readonly pending: number;
+  /** Now: no agent has begun it. */
+  readonly assigned: number;
+  readonly running: number;
+  /** Now: it waits for a person, or for what another task provides. */
+  readonly parked: number;
+  /** Now: the next attempt waits for its time. */
+  readonly waiting: number;
+  /** For good, as the two below. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Whether tried again or not. */
+  readonly attempts_failed: number;
+  /** Passed on to another role. */
+  readonly handed_over: number;
+  /** Of attempts that completed. */
+  readonly work: Durations;
+  /** From an assignment to its beginning. */
+  readonly queue: Durations;
+  readonly tokens: number;
+  /** Billionths of a dollar, of what has a price. */
+  readonly cost_nanos: number;
+  /** Attempts whose cost is not known. */
+  readonly unpriced: number;
+}
+
 /** Nobody runs a role that tasks wait for. */
 export interface RoleUnavailable extends Envelope {
   readonly event_type: 'role_unavailable';
@@ -1649,6 +1699,7 @@ export type Event =
   | ReactionsSettled
   | ReviewCompleted
   | ReviewRequested
+  | RoleStatistics
   | RoleUnavailable
   | SafetyViolation
   | ServiceReady
@@ -1715,6 +1766,7 @@ export interface Records {
   readonly ReactionsSettled: ReactionsSettled;
   readonly ReviewCompleted: ReviewCompleted;
   readonly ReviewRequested: ReviewRequested;
+  readonly RoleStatistics: RoleStatistics;
   readonly RoleUnavailable: RoleUnavailable;
   readonly SafetyViolation: SafetyViolation;
   readonly ServiceReady: ServiceReady;

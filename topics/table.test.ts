@@ -42,7 +42,8 @@ describe('topic table', () => {
   });
 
   it('gives each changelog one service, which writes and reads it', () => {
-    const services = ['orchestrator', 'correlator', ...roles.map((role) => `worker-${role}`)];
+    const workers = roles.map((role) => `worker-${role}`);
+    const services = ['orchestrator', 'correlator', 'statistics', 'statistics-roles', ...workers];
     for (const service of services) {
       const { writers, readers, cleanup } = row(names.state(service));
       assert.deepEqual([writers, readers, cleanup], [[service], [service], 'compact']);
@@ -59,7 +60,7 @@ describe('topic table', () => {
         sets.set(together, (sets.get(together) ?? new Map()).set(name, count));
       }
       for (const [set, counts] of sets) assert.equal(new Set(counts.values()).size, 1, set);
-      const states = ['orchestrator', 'correlator'].map((service) => names.state(service));
+      const states = ['orchestrator', 'correlator', 'statistics'].map((service) => names.state(service));
       const mission = [names.missions, names.reports, names.coordination, ...states];
       assert.deepEqual([...(sets.get('mission') ?? new Map()).keys()].sort(), mission.sort());
       const worker = [names.tasks('cert_agent'), names.state('worker-cert_agent')];
@@ -174,12 +175,22 @@ describe('access', () => {
       [missions, reports, health, dlq, correlator, ...retries].sort(),
     );
     assert.deepEqual(may('correlator', 'read'), [coordination, reactions, correlator].sort());
+    const statistics = names.state('statistics');
+    assert.deepEqual(
+      may('statistics', 'write'),
+      [names.roleParts, health, dlq, statistics, ...retries].sort(),
+    );
+    assert.deepEqual(may('statistics', 'read'), [coordination, statistics].sort());
+    const sums = names.state('statistics-roles');
+    assert.deepEqual(may('statistics-roles', 'write'), [names.roles, dlq, sums, ...retries].sort());
+    assert.deepEqual(may('statistics-roles', 'read'), [names.roleParts, sums].sort());
+    assert.deepEqual([may('supervisor', 'write'), may('supervisor', 'read')], [[health], []]);
     assert.deepEqual(may('projector', 'write'), [health]);
     assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq].sort());
     assert.deepEqual(may('person', 'write'), [missions, reactions].sort());
     assert.deepEqual(
       may('person', 'read'),
-      [missions, coordination, steps, status, health, reactions, dlq].sort(),
+      [missions, coordination, steps, status, health, reactions, names.roles, dlq].sort(),
     );
     assert.deepEqual(may('retrier', 'read'), retries.sort());
     assert.deepEqual(
@@ -190,6 +201,9 @@ describe('access', () => {
         'person',
         'projector',
         'retrier',
+        'statistics',
+        'statistics-roles',
+        'supervisor',
         ...roles.map((role) => `worker-${role}`),
       ].map((service) => `User:${service}`),
     );

@@ -13,6 +13,9 @@ export interface TopicNames {
   readonly knowledge: string;
   /** Subscriptions and aggregators that hold for every mission. */
   readonly reactions: string;
+  /** Statistics of each role: of each partition of the ledger, and of all of it. */
+  readonly roleParts: string;
+  readonly roles: string;
   readonly dlq: string;
   tasks(role: string): string;
   /** The changelog of a service: `orchestrator`, or `worker-<role>`. */
@@ -31,6 +34,8 @@ export function topicNames(prefix: string): TopicNames {
     health: `${prefix}.squad.health`,
     knowledge: `${prefix}.squad.knowledge`,
     reactions: `${prefix}.reactions`,
+    roleParts: `${prefix}.squad.role-parts`,
+    roles: `${prefix}.squad.roles`,
     dlq: `${prefix}.dlq`,
     tasks: (role) => `${prefix}.squad.tasks.${role}`,
     state: (service) => `${prefix}.${service}.state`,
@@ -61,6 +66,9 @@ export type ServiceName =
   | 'orchestrator'
   | 'correlator'
   | 'projector'
+  | 'statistics'
+  | 'statistics-roles'
+  | 'supervisor'
   | 'retrier'
   | 'person'
   | `worker-${string}`;
@@ -176,9 +184,9 @@ export function topicTable(options: TableOptions): TopicSpec[] {
   const { prefix, roles, partitions = 4, replication = 1, retryDelays = [] } = options;
   const names = topicNames(prefix);
   const workers = roles.map((role) => `worker-${role}` as const);
-  const services = ['orchestrator', 'correlator', ...workers, 'projector'] as const;
+  const services = ['orchestrator', 'correlator', ...workers, 'projector', 'statistics'] as const;
   // The projector keeps what it cannot fold in a table.
-  const processors = ['orchestrator', 'correlator', ...workers] as const;
+  const processors = ['orchestrator', 'correlator', ...workers, 'statistics', 'statistics-roles'] as const;
   const topic = (name: string, row: Row) => specOf(name, row, { partitions, replication });
 
   const table = [
@@ -209,7 +217,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       together: 'mission',
       retentionMs: forever,
       writers: ['orchestrator'],
-      readers: ['correlator', 'projector', 'person'],
+      readers: ['correlator', 'projector', 'statistics', 'person'],
     }),
     topic(names.state('orchestrator'), {
       key: 'mission, and the kind of record',
@@ -226,6 +234,41 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       cleanup: 'compact',
       writers: ['correlator'],
       readers: ['correlator'],
+    }),
+    topic(names.state('statistics'), {
+      key: 'mission or role, and the kind of record',
+      records: ['MissionState', 'MissionPlan', 'RoleStatistics'],
+      together: 'mission',
+      cleanup: 'compact',
+      writers: ['statistics'],
+      readers: ['statistics'],
+    }),
+    // From here on by role: one partition is enough for as many roles as there are.
+    topic(names.roleParts, {
+      key: 'role/partition of the ledger',
+      records: ['RoleStatistics'],
+      together: 'role',
+      partitions: 1,
+      cleanup: 'compact',
+      writers: ['statistics'],
+      readers: ['statistics-roles'],
+    }),
+    topic(names.state('statistics-roles'), {
+      key: 'role/partition of the ledger',
+      records: ['RoleStatistics'],
+      together: 'role',
+      partitions: 1,
+      cleanup: 'compact',
+      writers: ['statistics-roles'],
+      readers: ['statistics-roles'],
+    }),
+    topic(names.roles, {
+      key: 'role',
+      records: ['RoleStatistics'],
+      partitions: 1,
+      cleanup: 'compact',
+      writers: ['statistics-roles'],
+      readers: ['person'],
     }),
     topic(names.reactions, {
       key: 'name',
@@ -273,7 +316,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       // Each process is an agent of its own: those that are long gone are forgotten.
       cleanup: 'compact,delete',
       retentionMs: 7 * day,
-      writers: services,
+      // The supervisor, of who could not say itself that it ended.
+      writers: [...services, 'supervisor'],
       // The orchestrator, to know which roles somebody runs.
       readers: ['orchestrator', 'projector', 'person'],
     }),

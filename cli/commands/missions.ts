@@ -179,27 +179,6 @@ function taskCells(task: Task, colors: Colors): Cell[] {
   return [wave, task_id, role, shown, attempt, took(started_at, ended_at), reason(code, message)];
 }
 
-export async function agents(io: Invocation): Promise<ExitCode> {
-  const { output } = io;
-  const found = await askProjection(io, (queries) => queries.listAgents());
-  if (output.json) {
-    output.document(found, true);
-    return 0;
-  }
-  const now = Date.now();
-  const rows = found.map(({ agent, state, roles, running, capacity, seen_at }): Cell[] => [
-    agent,
-    state,
-    `${running}/${capacity}`,
-    seen_at === null ? '' : `${duration(Math.max(0, now - seen_at.getTime()))} ago`,
-    roles.join(', '),
-  ]);
-  for (const line of table(['agent', 'state', 'running', 'seen', 'roles'], rows, output.screen.columns)) {
-    output.line(line);
-  }
-  return 0;
-}
-
 function took(from: Date | null, to: Date | null): string {
   return from === null || to === null ? '' : duration(to.getTime() - from.getTime());
 }

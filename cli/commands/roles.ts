@@ -1,29 +1,81 @@
-import { Failure } from '#chassis/failures.ts';
+import { byRole, nobody, type RoleAgents } from '#chassis/agents.ts';
+import { asFailure, Failure } from '#chassis/failures.ts';
 import { loadRoles, type Role } from '#roles/load.ts';
 import type { PolicyRule } from '#roles/policy-front-matter.ts';
+import type { Durations, RoleStatisticsPayload } from '#schemas/types.gen.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { duration } from '../format.ts';
 import type { Invocation } from '../invocation.ts';
-import { table } from '../table.ts';
+import { dollars } from '../money.ts';
+import { readSquad, type Squad } from '../squad.ts';
+import { type Cell, table } from '../table.ts';
 
-export async function list({ output, env }: Invocation): Promise<ExitCode> {
+/** The roles that there are; where the services run, also who runs them, and what has become of their tasks. */
+export async function list(io: Invocation): Promise<ExitCode> {
+  const { output, env } = io;
   const roles = [...loadRoles(env['RAVENHELM_ROLES']).values()];
+  const squad = await squadIfThere(io);
+  const pools = byRole(squad?.agents ?? []);
+  const statisticsOf = (name: string) => squad?.statistics.get(name) ?? null;
   if (output.json) {
-    output.document(roles.map(withoutPrompt), true);
+    const known = roles.map((role) => {
+      const { alive, running, capacity } = pools.get(role.name) ?? nobody;
+      const agents = squad === null ? null : { alive, running, capacity };
+      return { ...withoutPrompt(role), agents, statistics: statisticsOf(role.name) };
+    });
+    output.document(known, true);
     return 0;
   }
-  const rows = roles.map(({ name, model, tools, limits, description }) => [
+  const plain = ({ name, model, tools, limits }: Role): Cell[] => [
     name,
     modelOf(model),
     limits.concurrency,
     limits.timeout_ms === null ? '' : duration(limits.timeout_ms),
     tools.length,
-    description,
+  ];
+  const headings = ['role', 'model', 'at once', 'timeout', 'tools'];
+  const rows = roles.map((role) => [
+    ...plain(role),
+    ...(squad === null ? [] : poolCells(pools.get(role.name) ?? nobody, statisticsOf(role.name))),
+    role.description,
   ]);
-  const headings = ['role', 'model', 'at once', 'timeout', 'tools', 'what it is for'];
-  for (const line of table(headings, rows, output.screen.columns)) output.line(line);
+  const all = [...headings, ...(squad === null ? [] : poolHeadings), 'what it is for'];
+  for (const line of table(all, rows, output.screen.columns)) output.line(line);
   return 0;
 }
+
+/** Null where nothing runs: the roles are files, and are there without. */
+async function squadIfThere(io: Invocation): Promise<Squad | null> {
+  try {
+    return await readSquad(io);
+  } catch (error) {
+    const { code, message } = asFailure(error);
+    if (code === 'internal_error') throw error;
+    if (code !== 'services_not_running') io.output.note(`What the roles are doing is not known: ${message}`);
+    return null;
+  }
+}
+
+const poolHeadings = ['agents', 'busy', 'waiting', 'done', 'failed', 'success', 'time', 'queue', 'cost'];
+
+function poolCells({ alive, running, capacity }: RoleAgents, of: RoleStatisticsPayload | null): Cell[] {
+  const agents = [alive, capacity === 0 ? '' : `${running} of ${capacity}`];
+  if (of === null) return [...agents, ...Array.from({ length: poolHeadings.length - 2 }, () => '')];
+  const { pending, assigned, waiting, parked, completed, failed, work, queue, cost_nanos, unpriced } = of;
+  const ended = completed + failed;
+  return [
+    ...agents,
+    pending + assigned + waiting + parked,
+    completed,
+    failed,
+    ended === 0 ? '' : `${Math.round((100 * completed) / ended)} %`,
+    mean(work),
+    mean(queue),
+    cost_nanos === 0 && unpriced === 0 ? '' : `${unpriced > 0 ? '≥ ' : ''}${dollars(cost_nanos)}`,
+  ];
+}
+
+const mean = ({ count, total_ms }: Durations): string => (count === 0 ? '' : duration(total_ms / count));
 
 export async function show({ output, env }: Invocation, name: string): Promise<ExitCode> {
   const roles = loadRoles(env['RAVENHELM_ROLES']);

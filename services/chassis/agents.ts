@@ -27,7 +27,12 @@ export class Agents {
     const before = this.heard.get(health.agent);
     // The last word on a process is that of who saw it end: what it still had on its way does not revive it.
     if (before !== undefined && isOver(before.health) && !isOver(health) && seenAt <= before.seenAt) return;
-    this.heard.set(health.agent, { health, seenAt });
+    // Who saw it end does not know what it did.
+    const whole =
+      before !== undefined && isOver(health) && health.roles.length === 0
+        ? { ...before.health, state: health.state, reason: health.reason, running: 0, pools: [] }
+        : health;
+    this.heard.set(health.agent, { health: whole, seenAt });
   }
 
   remove(agent: string): void {

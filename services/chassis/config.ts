@@ -34,7 +34,7 @@ const Environment = z.object({
   MAX_WORKERS_PER_ROLE: z.coerce.number().int().min(1).max(10_000).default(32),
   /**
    * Assignments that a role may have outstanding in a partition, sent and not begun; not set: as many as its live
-   * agents can hold, and 32 at least.
+   * agents can hold.
    */
   RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

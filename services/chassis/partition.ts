@@ -355,6 +355,7 @@ export class Partition {
   private addState(transaction: Transaction, logic: PartitionLogic): void {
     const { stateTopic } = this.settings.processor;
     const partition = this.index;
+    logic.conclude?.(transaction);
     for (const [key, value] of logic.changes()) transaction.send(stateTopic, { key, value, partition });
     const positions = Object.fromEntries([...this.committedPositions, ...transaction.positions]);
     const value = Buffer.from(JSON.stringify(positions));

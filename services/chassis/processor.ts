@@ -56,6 +56,8 @@ export interface PartitionLogic {
   nextAlarm(): number | null;
   /** Fires all that is due. Everything that was reported before has been handled. */
   alarm(now: number, out: Outbox): void;
+  /** What the transaction as a whole has to send: called once, when it takes no more input. It must not throw. */
+  conclude?(out: Outbox): void;
   /** State that changed since it was last asked for; null forgets a key. */
   changes(): Iterable<readonly [key: string, value: Buffer | null]>;
   close(): void;

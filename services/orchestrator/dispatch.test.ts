@@ -82,10 +82,11 @@ describe('dispatch', () => {
     assert.equal(play.assignments('b').length, 1);
   });
 
-  it('has room for as many as the live agents of the role can hold, and for 32 at least', () => {
+  it('has room for as many as the live agents of the role can hold; for 32 when nobody is known', () => {
     for (const [capacity, sent] of [
       [0, 32],
-      [8, 32],
+      [1, 4],
+      [8, 8],
       [50, 50],
     ] as const) {
       const play = new PartitionPlay({ roles: ['a'], agents: { ...everybody, capacity: () => capacity } });

@@ -44,8 +44,8 @@ interface Mission {
   readonly wave: number;
 }
 
-/** Of a role whose agents hold fewer, or are not known, so many assignments are outstanding. */
-const leastOutstanding = 32;
+/** How many assignments a role has outstanding whose agents are not known, and at least when they are. */
+const outstandingOf = { unknown: 32, least: 4 };
 
 /** Facts that let somebody go on: their transaction is not kept waiting for company. */
 const quiet: ReadonlySet<FactType> = new Set(['task_started', 'task_completed', 'task_attempt_failed']);
@@ -71,7 +71,8 @@ export class Missions implements PartitionLogic {
     const { agents, outstanding } = settings;
     this.settings = settings;
     this.dispatcher = new Dispatcher({
-      limit: (role) => outstanding ?? Math.max(leastOutstanding, agents.capacity(role)),
+      limit: (role) =>
+        outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown),
     });
     this.sender = new Sender(settings, this.dispatcher);
     this.absences = new Absences(agents);

@@ -37,6 +37,10 @@ describe('plan', () => {
     for (const role of ['', 'a role', 'a/b', 'r'.repeat(65)]) {
       refuses([task('a', [], { role })], /^tasks\[0\].role of a: found /);
     }
+    refuses(
+      [task('a', [], { priority: 'urgent' })],
+      /^tasks\[0\].priority of a: found "urgent", expected high/,
+    );
   });
 
   it('refuses a wave that contradicts the needs', () => {

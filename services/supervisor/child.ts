@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#chassis/log.ts';
 import { identityOf } from '#local/processes.ts';
+import type { Death } from './deaths.ts';
 import { withLog } from './log-file.ts';
 import { probe } from './probe.ts';
 import { afterEnd, noHistory, type RestartPolicy } from './restart-policy.ts';
@@ -30,6 +31,8 @@ export interface ChildSettings {
   /** A port of loopback that nobody else uses. */
   readonly choosePort: () => Promise<number>;
   readonly changed: () => void;
+  /** It has ended otherwise than it was told to; `given_up`: and will not be started again. */
+  readonly died?: (how: Pick<Death, 'pid' | 'state' | 'reason' | 'started_at'>) => void;
 }
 
 const leash = new URL('leash.ts', import.meta.url).href;
@@ -79,7 +82,8 @@ export class Child {
     let history = noHistory;
     while (!stopping.aborted) {
       const startedAt = performance.now();
-      const { how, exitCode, wasReady } = await this.#runOnce();
+      const started_at = Date.now();
+      const { how, exitCode, wasReady, pid } = await this.#runOnce();
       const gone = { pid: null, identity: null, last_end: how };
       this.#become(stopping.aborted ? 'stopped' : 'restarting', gone);
       if (stopping.aborted) break;
@@ -89,8 +93,12 @@ export class Child {
         const { why } = end.verdict;
         log.fatal({ service: spec.name, last_end: how, why }, 'given up; `ravenhelm logs` says more');
         this.#become('given_up');
+        if (pid !== null)
+          this.#settings.died?.({ pid, state: 'given_up', reason: `${how}; given up`, started_at });
         return;
       }
+      if (pid !== null && exitCode !== 0)
+        this.#settings.died?.({ pid, state: 'failed', reason: how, started_at });
       const { afterMs } = end.verdict;
       log.warn({ service: spec.name, ended: how, restart_in_ms: afterMs }, 'ended; will be started again');
       await sleep(afterMs, undefined, { signal: stopping }).catch(() => undefined);
@@ -99,11 +107,11 @@ export class Child {
     this.#become('stopped');
   }
 
-  async #runOnce(): Promise<Ending & { wasReady: boolean }> {
+  async #runOnce(): Promise<Ending & { wasReady: boolean; pid: number | null }> {
     const { spec, cwd, logDir, log, choosePort } = this.#settings;
     const env = spec.environment?.(this.#settings.env) ?? this.#settings.env;
     const port = await choosePort();
-    if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null, wasReady: false };
+    if (this.#stopping.signal.aborted) return { how: 'stopped', exitCode: null, wasReady: false, pid: null };
     const child = withLog(join(logDir, `${spec.name}.log`), (fd) =>
       spawn(process.execPath, ['--import', leash, spec.main, ...spec.args], {
         cwd,
@@ -123,7 +131,7 @@ export class Child {
     gone.abort();
     const wasReady = await watching;
     this.#process = null;
-    return { ...end, wasReady };
+    return { ...end, wasReady, pid };
   }
 
   /** Until it is gone; answers whether it was ever ready. */

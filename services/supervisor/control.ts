@@ -118,7 +118,7 @@ const isOf = (kind: ServiceKind, name: string): boolean => name === kind || name
 
 async function launch(to: StartSettings, settings: string): Promise<void> {
   const log = join(to.dir, 'logs', 'supervisor.log');
-  const { orchestrator, correlator, worker, projector } = to.counts;
+  const { orchestrator, correlator, worker, projector, statistics } = to.counts;
   const args = [
     join(import.meta.dirname, 'main.ts'),
     ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
@@ -131,6 +131,8 @@ async function launch(to: StartSettings, settings: string): Promise<void> {
       String(worker),
       '--projectors',
       String(projector),
+      '--statistics',
+      String(statistics),
     ],
   ];
   const child = withLog(log, (fd) =>

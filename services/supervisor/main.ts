@@ -14,6 +14,7 @@ const { values } = parseArgs({
     correlators: { type: 'string', default: '1' },
     workers: { type: 'string', default: '1' },
     projectors: { type: 'string', default: '1' },
+    statistics: { type: 'string', default: '1' },
   },
 });
 const { dir, cwd = process.cwd(), settings = '' } = values;
@@ -35,6 +36,7 @@ const supervised = await supervise({
     correlator: Number(values.correlators),
     worker: Number(values.workers),
     projector: Number(values.projectors),
+    statistics: Number(values.statistics),
   }),
 });
 

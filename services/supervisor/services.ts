@@ -5,6 +5,8 @@ import { environmentOf } from './environment.ts';
 export interface ServiceSpec {
   /** Unique; names its log. */
   readonly name: string;
+  /** What its health events call it. */
+  readonly kind?: string;
   /** The file that node runs, and its arguments. */
   readonly main: string;
   readonly args: readonly string[];
@@ -12,7 +14,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector';
+export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -23,6 +25,7 @@ const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; re
   correlator: { args: [], count: 1 },
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
+  statistics: { args: [], count: 1 },
 };
 
 export const kinds = Object.keys(table) as ServiceKind[];
@@ -37,6 +40,7 @@ export function servicesFor(counts: Counts): ServiceSpec[] {
   return kinds.flatMap((kind) =>
     Array.from({ length: counts[kind] }, (_, number) => ({
       name: number === 0 ? kind : `${kind}-${number + 1}`,
+      kind,
       main: join(services, kind, 'main.ts'),
       args: table[kind].args,
       environment: (env: NodeJS.ProcessEnv) => environmentOf(kind, env),

@@ -3,6 +3,7 @@ import type { Logger } from '#chassis/log.ts';
 import { isFree } from '#local/ports.ts';
 import { identityOf } from '#local/processes.ts';
 import { Child, type Watch } from './child.ts';
+import { Deaths } from './deaths.ts';
 import { rotate } from './log-file.ts';
 import { defaultPolicy, type RestartPolicy } from './restart-policy.ts';
 import type { ServiceSpec } from './services.ts';
@@ -44,6 +45,7 @@ export async function supervise(to: SupervisorSettings): Promise<Supervisor> {
   const identity = (await identityOf(process.pid)) ?? '';
   const startedAt = Date.now();
   const choosePort = portChooser(to.firstPort);
+  const deaths = new Deaths(to.env, to.log);
   let children: Child[] = [];
   const record = (): SupervisorRecord => ({
     version: 1,
@@ -71,6 +73,9 @@ export async function supervise(to: SupervisorSettings): Promise<Supervisor> {
         log: to.log,
         choosePort,
         changed: () => void save(),
+        ...(spec.kind === undefined
+          ? {}
+          : { died: (how) => deaths.tell({ service: spec.kind ?? '', ...how }) }),
       }),
   );
   await save();
@@ -84,6 +89,7 @@ export async function supervise(to: SupervisorSettings): Promise<Supervisor> {
     },
     async stop(deadlineMs) {
       clearInterval(rotation);
+      deaths.stop();
       await Promise.all(children.map((child) => child.stop(deadlineMs)));
       await save();
     },

@@ -388,12 +388,14 @@ describe('a dependency', () => {
     const [ended] = stage.tools().ended;
     assert.deepEqual(
       [ended?.ok, ended?.code, ended?.message],
-      [false, 'dependency_unavailable', 'nothing that still runs provides api'],
+      [false, 'dependency_unavailable', 'nothing is left that could provide api'],
     );
     const unforgiven = new Stage();
-    const failed = await unforgiven.run([require], { answers: [answer('unavailable', '')] });
+    const failed = await unforgiven.run([require], {
+      answers: [answer('unavailable', 'all others wait, too')],
+    });
     assert.ok(failed?.event_type === 'task_attempt_failed');
-    assert.match(failed.payload.message, /call 1 of 1 \(require_dependency\): nothing that still runs/);
+    assert.match(failed.payload.message, /call 1 of 1 \(require_dependency\): all others wait, too/);
   });
 
   for (const other of [answer('resolved', 'x', 4), answer('resolved', 'x', 2, 'api2')]) {

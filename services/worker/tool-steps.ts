@@ -117,8 +117,7 @@ export class ToolSteps {
       const result = { ok: true, output: answer.comment, truncated: false } as const;
       return { ok: false, result, effect: 'none', review_id };
     }
-    const why = answer.comment === '' ? '' : `: ${answer.comment}`;
-    const message = `nothing that still runs provides ${requirement.dependency}${why}`;
+    const message = answer.comment || `nothing is left that could provide ${requirement.dependency}`;
     return { ...refusal('dependency_unavailable', message), review_id };
   }
 

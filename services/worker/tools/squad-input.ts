@@ -3,11 +3,14 @@ import { z } from 'zod';
 import { entryOfEvent } from '#schemas/catalog.ts';
 import { topicShape } from '#worker/knowledge.ts';
 
-/** The most bytes of what one call may say. All of it is on the ledger, and much of it in the prompts of others. */
+/**
+ * The most bytes of what one call may say. All of it is on the ledger, and much of it in the prompts of others; what is
+ * handed over gets a heading before it is cut at 8 KiB.
+ */
 export const mostBytes = {
   context: 2 * 1024,
   value: 4 * 1024,
-  handOff: 8 * 1024,
+  handOff: 7 * 1024,
   checkpoint: 8 * 1024,
 } as const;
 const mostData = 8 * 1024;

@@ -148,7 +148,7 @@ describe('the tools by which agents speak to each other', () => {
     ['require_dependency', { name: '', reason: 'y' }, /name: expected a name like/],
     ['require_dependency', { name: 'x' }, /reason: /],
     ['hand_off', { role: '../etc', reason: 'y' }, /role: expected the name of a role/],
-    ['hand_off', { role: 'x', reason: 'y', context: long(8_194) }, /context: expected at most 8192 bytes/],
+    ['hand_off', { role: 'x', reason: 'y', context: long(7_170) }, /context: expected at most 7168 bytes/],
     ['emit_event', { name: 'task_completed' }, /name: expected a name of your own: the ledger has events/],
     ['emit_event', { name: 'mission_failed' }, /name: expected a name of your own/],
     ['emit_event', { name: '*' }, /name: expected a name like ApiDesigned/],
@@ -174,7 +174,7 @@ describe('the tools by which agents speak to each other', () => {
       ['save_checkpoint', { name: 'x', content: long(8_192) }],
       ['share_context', { scope: 'x', content: long(2_048) }],
       ['provide_dependency', { name: 'x', value: long(4_096) }],
-      ['hand_off', { role: 'x', reason: 'y', context: long(8_192) }],
+      ['hand_off', { role: 'x', reason: 'y', context: long(7_168) }],
     ] as const) {
       toolbox.prepare(tool, JSON.stringify(args));
     }
