@@ -31,7 +31,7 @@ const root = resolve(import.meta.dirname, '../..');
 export const partitions = 3;
 /** Of each service. */
 export const instances = 3;
-const everyService = ['orchestrator', 'worker', 'projector', 'correlator', 'retrier'];
+const everyService = ['orchestrator', 'worker', 'projector', 'correlator', 'retrier', 'statistics'];
 
 /** Small, so that it is soon full. */
 const workspaceDisk = '128m';

@@ -56,7 +56,8 @@ export class Checker {
   private readonly claims = new Set<string>();
   private readonly reports = new Set<string>();
   private readonly causes: { readonly mission: string; readonly type: string; readonly cause: string }[] = [];
-  private readonly assignedFacts = new Map<string, number>();
+  /** The claim that each assignment on the ledger leads to, by its event. */
+  private readonly assignedFacts = new Map<string, string>();
   private readonly assignments = new Map<string, number>();
   private readonly listeners = new Set<(fact: CheckedFact) => void>();
   private readonly reportListeners = new Set<ReportListener>();
@@ -148,7 +149,7 @@ export class Checker {
     const task = `${id}/${text(payload['task_id'])}`;
     if (type === 'task_started') this.holders.set(task, text(payload['agent']));
     else this.holders.delete(task);
-    if (type === 'task_assigned') count(this.assignedFacts, fact.event_id);
+    if (type === 'task_assigned') this.assignedFacts.set(fact.event_id, claimOf(fact));
     if (type === 'task_started' || type === 'task_completed')
       this.causes.push({ mission: id, type, cause: fact.causation_id });
     if (type === 'review_requested') {
@@ -167,8 +168,7 @@ export class Checker {
   private takeReport(report: Wired): void {
     this.reports.add(report.event_id);
     if (report.event_type !== 'task_started') return;
-    const { task_id, attempt, lease } = report.payload;
-    const claim = `${report.correlation_id}/${text(task_id)}/${number(attempt)}/${number(lease)}`;
+    const claim = claimOf(report);
     if (this.claims.has(claim))
       this.violations.add('duplicated', report.correlation_id, `assignment ${claim} was claimed twice`);
     this.claims.add(claim);
@@ -192,8 +192,8 @@ export class Checker {
   }
 
   /**
-   * What can only be said when all is quiet: each submission has a mission, each assignment on the ledger is in its
-   * role's topic once and the other way round, and each report that became a fact was made by somebody.
+   * What can only be said when all is quiet: each submission has a mission, each assignment in a role's
+   * topic is on the ledger and there once, and each report that became a fact was made by somebody.
    *
    * @param submitted The missions that the campaign has had acknowledged.
    */
@@ -201,11 +201,13 @@ export class Checker {
     for (const id of submitted) {
       if (!this.missions.has(id)) this.violations.add('lost', id, 'submitted, and not on the ledger');
     }
-    for (const [event, times] of this.assignedFacts) {
+    for (const [event, claim] of this.assignedFacts) {
       const found = this.assignments.get(event) ?? 0;
-      if (found < times) this.violations.add('lost', missionOf(event), `assignment ${event} reached no role`);
-      if (found > times)
-        this.violations.add('duplicated', missionOf(event), `assignment ${event} sent ${found} times`);
+      const mission = missionOf(event);
+      if (found > 1) this.violations.add('duplicated', mission, `assignment ${event} sent ${found} times`);
+      // One that was cancelled while it waited to be sent is never sent.
+      if (found === 0 && this.claims.has(claim))
+        this.violations.add('wrong', mission, `assignment ${event} was claimed and never sent`);
     }
     for (const event of this.assignments.keys()) {
       if (!this.assignedFacts.has(event))
@@ -217,6 +219,9 @@ export class Checker {
     }
   }
 }
+
+const claimOf = ({ correlation_id, payload }: Wired): string =>
+  `${correlation_id}/${text(payload['task_id'])}/${number(payload['attempt'])}/${number(payload['lease'])}`;
 
 const missionOf = (event_id: string): string => event_id.slice(0, event_id.lastIndexOf(':'));
 
