@@ -42,7 +42,7 @@ export const services = everyService.filter((name) =>
 ) as ServiceName[];
 
 /** Those that process partitions with a changelog, and so can be fenced. */
-export const processors = services.filter((name) => !['projector', 'retrier'].includes(name));
+export const processors = services.filter((name) => !['projector', 'retrier', 'statistics'].includes(name));
 
 export interface SwarmSettings {
   readonly folder: string;
