@@ -7,6 +7,7 @@ import type { Fault } from './fault.ts';
 import type { FaultFigures, Figures } from './figures.ts';
 import { faults } from './kinds/table.ts';
 import type { Options } from './options.ts';
+import type { Progress } from './progress.ts';
 import { seeded } from './random.ts';
 import { percentile } from './recovery.ts';
 import { Swarm, services } from './swarm.ts';
@@ -18,15 +19,18 @@ const inFlight = 8;
 export async function runCampaign(
   options: Options,
   signal: AbortSignal,
-  say: (line: string) => void,
+  progress: Progress,
 ): Promise<Figures> {
+  const { say } = progress;
   const wanted = chosen(options);
   const folder = mkdtempSync(join(tmpdir(), 'ravenhelm-faults-'));
   const random = seeded(options.seed);
   const began = Date.now();
   let swarm: Swarm | null = null;
+  let showing: NodeJS.Timeout | undefined;
   try {
     swarm = await Swarm.start({ folder, random, short: options.short, signal, say });
+    showing = showProgress(swarm, progress);
     const done: FaultFigures[] = [];
     const skipped: { fault: string; reason: string }[] = [];
     const recoveries: number[] = [];
@@ -78,6 +82,7 @@ export async function runCampaign(
       memory: swarm.memory.summary(),
     };
   } finally {
+    clearInterval(showing);
     await swarm?.stop();
     if (options.keep) say(`kept: ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
@@ -166,4 +171,14 @@ function checkMemory({ memory, violations }: Swarm): void {
     if (mb_per_minute !== null && mb_per_minute > mostGrowth)
       violations.add('wrong', service, `its memory grows by ${mb_per_minute} MB a minute`);
   }
+}
+
+function showProgress({ feeder, checker, violations, members }: Swarm, progress: Progress): NodeJS.Timeout {
+  return setInterval(() => {
+    const { all } = violations;
+    progress.now(
+      `${feeder.missions.size} missions, ${feeder.open.length} under way, ${checker.facts} facts, ` +
+        `${members.starts} starts, ${all.length} violations`,
+    );
+  }, 500);
 }

@@ -8,14 +8,12 @@ import { runCampaign } from './campaign.ts';
 import { writeDocument } from './document.ts';
 import { isClean, terminalTable } from './figures.ts';
 import { parseOptions } from './options.ts';
+import { openProgress } from './progress.ts';
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
-  const began = Date.now();
-  const say = (line: string): void => {
-    const at = ((Date.now() - began) / 1000).toFixed(0).padStart(5);
-    process.stderr.write(`${at} s  ${line}\n`);
-  };
+  const progress = openProgress(process.stderr);
+  const { say } = progress;
   const stop = new AbortController();
   const interrupt = () => {
     say('stopping what was started');
@@ -25,7 +23,8 @@ async function main(): Promise<number> {
   process.once('SIGTERM', interrupt);
   if (options.broken !== null) return tryBroken(options, stop.signal, say);
   say(`seed ${options.seed}`);
-  const figures = await runCampaign(options, stop.signal, say);
+  const figures = await runCampaign(options, stop.signal, progress);
+  progress.end();
   if (options.write) writeDocument(figures);
   if (options.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
   else {
