@@ -16,7 +16,6 @@ const missionEnds = new Set(['mission_completed', 'mission_failed', 'mission_can
 const taskEnds = new Set(['task_completed', 'task_failed', 'task_cancelled']);
 /** Each is said once of what it names. */
 const onceOf: Readonly<Record<string, readonly string[]>> = {
-  compensation_started: ['task_id', 'compensates'],
   compensation_completed: ['task_id', 'compensates'],
   task_requested: ['subscription', 'trigger'],
   aggregation_started: ['aggregation', 'trigger'],
