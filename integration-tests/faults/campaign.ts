@@ -118,6 +118,7 @@ async function tryFault(
   recovery.take();
   checker.longestStall = 0;
   feeder.start(inFlight);
+  await swarm.underWay(inFlight / 2, signal);
   const injected = await fault.inject(swarm, swarm.settings.random.fork(fault.name), signal);
   feeder.stop();
   await swarm.whole(signal);

@@ -29,8 +29,8 @@ import { roleFiles } from './shapes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 export const partitions = 3;
-/** Of each service. */
-export const instances = 3;
+/** Of each service, in the whole campaign and in the short form. */
+const instances = { whole: 3, short: 2 };
 const everyService = ['orchestrator', 'worker', 'projector', 'correlator', 'retrier', 'statistics'];
 
 /** Small, so that it is soon full. */
@@ -149,11 +149,11 @@ export class Swarm {
       const workspaces = await makeDisk(join(folder, 'workspaces'), workspaceDisk);
       const topics = table.map(({ name }) => name);
       swarm = new Swarm({ settings, stack, context, env, topics, workspaces });
-      say(`starting ${instances} of each: ${services.join(', ')}`);
+      say(`starting ${swarm.instances} of each: ${services.join(', ')}`);
       swarm.checker.start();
       for (const service of services) {
         const { members } = swarm;
-        await Promise.all(Array.from({ length: instances }, () => members.add(service)));
+        await Promise.all(Array.from({ length: swarm.instances }, () => members.add(service)));
       }
       await swarm.members.ready();
       return swarm;
@@ -161,6 +161,17 @@ export class Swarm {
       await (swarm ?? stack).stop();
       throw error;
     }
+  }
+
+  /** Of each service. */
+  get instances(): number {
+    return this.short ? instances.short : instances.whole;
+  }
+
+  /** A fault before anything is under way would hit nothing. */
+  async underWay(missions: number, signal: AbortSignal): Promise<void> {
+    for (const late = Date.now() + 20_000; Date.now() < late && this.checker.open.length < missions; )
+      await sleep(50, undefined, { signal });
   }
 
   get short(): boolean {
@@ -201,7 +212,7 @@ export class Swarm {
       await this.stack.up(name, signal);
     for (const member of this.members.all) member.stopForgotten();
     for (const service of services) {
-      while (this.members.of(service).length < instances) await this.members.add(service);
+      while (this.members.of(service).length < this.instances) await this.members.add(service);
     }
     await this.members.ready(120_000);
   }

@@ -4,6 +4,7 @@ import type { Fault } from '../fault.ts';
 /** What runs needs the registry no more, and what starts cannot without: one of each dies meanwhile. */
 export const registryGone: Fault = {
   name: 'registry-gone',
+  long: true,
   how: 'the registry is killed, a worker and an orchestrator die meanwhile, and it is started again',
   async inject(swarm, random, signal) {
     const seconds = swarm.size(60, 6);
