@@ -38,10 +38,12 @@ async function main(): Promise<number> {
   return isClean(figures.total) ? 0 : 1;
 }
 
+let code = 1;
 try {
-  process.exitCode = await main();
+  code = await main();
 } catch (error) {
-  const { code, message } = asFailure(error);
-  process.stderr.write(`error ${code}: ${message}\n`);
-  process.exitCode = 1;
+  const { code: name, message } = asFailure(error);
+  process.stderr.write(`error ${name}: ${message}\n`);
 }
+// All is stopped; what a client still waits for, after a broker that was killed, is nothing to wait for.
+process.stdout.write('', () => process.exit(code));
