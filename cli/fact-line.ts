@@ -148,6 +148,8 @@ export function planner(made_by: string): string {
       return ': its tasks come from reactions';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
+    case 'reactions':
+      return ': reactions ask for them as it goes';
     default:
       return '';
   }

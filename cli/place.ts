@@ -50,6 +50,9 @@ export function serviceEnvironment(
     SCHEMA_REGISTRY_URL: address.registry,
     DATABASE_URL: address.database,
     RAVENHELM_PREFIX: place.prefix,
+    ...(env['RAVENHELM_RETRY_POLICY']
+      ? { RAVENHELM_RETRY_POLICY: resolve(env['RAVENHELM_RETRY_POLICY']) }
+      : {}),
     // Services run in the project's folder: what is meant from ours has to be said in full.
     RAVENHELM_WORKSPACES: resolve(env['RAVENHELM_WORKSPACES'] || join(place.home, 'workspaces')),
     ...(env['RAVENHELM_ROLES'] ? { RAVENHELM_ROLES: resolve(env['RAVENHELM_ROLES']) } : {}),

@@ -92,7 +92,7 @@ describe('the plan of a mission that is only planned', () => {
       read.tasks.map(({ id, needs }) => [id, needs]),
       fold.state?.plan?.tasks.map(({ id, needs }) => [id, needs]),
     );
-    assert.match(said.err, /Not in it, so to be said again: budget, on_failure, limits and deadline\.\n/);
+    assert.match(said.err, /Not in it, so to be said again: budget, limits and deadline\.\n/);
     // It came to be there after it was looked for.
     assert.throws(() => showPlan(io, fold, { save: there }, given), /--save: found the file/);
     assert.equal(readFileSync(there, 'utf8'), 'mine');

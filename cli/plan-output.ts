@@ -67,8 +67,8 @@ export function showPlan(
 }
 
 /** Throws Failure `invalid_plan` or `invalid_arguments`. */
-function save(file: string, force: boolean, { name, brief, plan }: MissionState): void {
-  const text = planToMissionFile(name, brief, plan?.tasks ?? []);
+function save(file: string, force: boolean, { name, brief, plan, policy }: MissionState): void {
+  const text = planToMissionFile(name, brief, plan?.tasks ?? [], policy.on_failure);
   try {
     // Also what came to be there meanwhile is not overwritten.
     writeFileSync(file, text, { flag: force ? 'w' : 'wx' });
@@ -80,12 +80,11 @@ function save(file: string, force: boolean, { name, brief, plan }: MissionState)
 }
 
 /** What a mission says beside its tasks, and the file of a plan does not. */
-function notSaved({ limits, on_failure, priority, options }: MissionFields): string[] {
+function notSaved({ limits, priority, options }: MissionFields): string[] {
   const { models, budget, per_task, max_replans, subscriptions, aggregators, events } = options ?? noOptions;
   const said: readonly (readonly [string, boolean])[] = [
     ['models', models.length > 0],
     ['budget', budget !== null || per_task !== null],
-    ['on_failure', on_failure !== 'fail_fast'],
     ['max_replans', max_replans > 0],
     ['subscriptions and aggregators', subscriptions.length + aggregators.length > 0],
     ['emit', events.length > 0],

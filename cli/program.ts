@@ -1,9 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
+import { addLetterCommands } from './letter-commands.ts';
 import { addMissionFlags } from './mission-flags.ts';
 
-type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
+export type Action = (io: Invocation, ...args: never[]) => Promise<ExitCode>;
 type Wrap = (
   action: (io: Invocation, ...args: unknown[]) => Promise<ExitCode>,
 ) => (...args: unknown[]) => Promise<void>;
@@ -44,6 +45,7 @@ export function commands(wrap: Wrap): Command {
     .option('--workers <n>', 'worker processes (default 1)', count)
     .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
     .option('--correlators <n>', 'correlator processes (default 1)', count)
+    .option('--retriers <n>', 'retrier processes (default 1)', count)
     .option('--free-ports', 'random ports instead of the default ones')
     .option('--jars <folder>', 'where downloaded jars are kept (default .ravenhelm/jars)');
   add('down', 'stop what `up` started; data stay', async (io, options) =>
@@ -185,6 +187,8 @@ export function commands(wrap: Wrap): Command {
   add('rebuild', 'fold the ledger into PostgreSQL anew, and swap it in', async (io, options) =>
     (await import('./commands/rebuild.ts')).rebuild(io, options),
   ).option('--check', 'change nothing: compare what would be built with what is there');
+
+  addLetterCommands(group('dlq', 'dead letters: what nobody could process'), command);
 
   program.commandsGroup('Set-up:');
   const topics = group('topics', 'the topic table');

@@ -24,7 +24,7 @@ export function shownMoments({ moments }: Timeline, { since, types }: Shown): re
   });
 }
 
-/** What stands for a mission where there are several: m1, m2 … in the order in which they were accepted. */
+/** What stands for a mission where there are several: m1, m2 … in the order of their first moments. */
 export function missionMarks({ missions }: Timeline): (mission: string) => string {
   const numbers = new Map(missions.map(({ id }, at) => [id, `m${at + 1}`]));
   return (mission) => (missions.length < 2 ? '' : (numbers.get(mission) ?? mission));

@@ -296,6 +296,15 @@ describe('a timeline for people', () => {
     for (const line of timelineTable(timeline, timeline.moments, 60)) assert.ok(line.length <= 60);
   });
 
+  it('names its missions in the order in which they began, wherever they were read first', () => {
+    const { main, standing, child } = story();
+    const { missions } = timelineOf([...child.facts, ...standing.facts, ...main.facts]);
+    assert.deepEqual(
+      missions.map(({ id }) => id),
+      ['main', 'standing', 'main:ui:1'],
+    );
+  });
+
   it('names its missions, how they stand, and what began them', () => {
     assert.deepEqual(missionLines(all(), plain), [
       'm1  mission main  main  running',

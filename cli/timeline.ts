@@ -27,6 +27,7 @@ export interface TimelineMission {
 }
 
 export interface Timeline {
+  /** In the order of their first moments. */
   readonly missions: readonly TimelineMission[];
   readonly moments: readonly Moment[];
 }
@@ -57,7 +58,9 @@ export function timelineOf(facts: readonly FactEvent[], above: ReadonlySet<strin
     const earlier = led !== null && (places.get(led.event_id) ?? at) < at;
     return { fact, after: fact.timestamp - start, cause, by: earlier ? led : null };
   });
-  return { missions: missionsOf(facts, above, by), moments };
+  const missions = missionsOf(facts, above, by);
+  const ids = [...new Set(inTurn.map(({ correlation_id }) => correlation_id))];
+  return { missions: ids.flatMap((id) => missions.get(id) ?? []), moments };
 }
 
 function takenOf(
@@ -118,7 +121,7 @@ function missionsOf(
   facts: readonly FactEvent[],
   above: ReadonlySet<string>,
   by: (fact: FactEvent) => FactEvent | null,
-): TimelineMission[] {
+): ReadonlyMap<string, TimelineMission> {
   const missions = new Map<string, TimelineMission>();
   for (const fact of facts) {
     const id = fact.correlation_id;
@@ -128,7 +131,7 @@ function missionsOf(
     };
     missions.set(id, { ...known, ...saidOf(fact, by) });
   }
-  return [...missions.values()];
+  return missions;
 }
 
 function saidOf(fact: FactEvent, by: (fact: FactEvent) => FactEvent | null): Partial<TimelineMission> {

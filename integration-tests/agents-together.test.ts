@@ -1,6 +1,7 @@
 /** What agents say to each other, on the real stack: by tools alone, and all of it on the ledger. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { childId } from '#orchestrator/children.ts';
 import type { FactType } from '#orchestrator/facts.ts';
@@ -38,6 +39,15 @@ const mind: Mind = ({ request, told }) =>
       })
     : says(told);
 
+/** Whoever chooses a style, a mission of its own looks at it. */
+const standing = `
+subscriptions:
+  - name: look-at-styles
+    role: speaker
+    on: { type: StyleChosen, topic: "team.*" }
+    task: { id: inspect, description: "Inspect {{data.by}}", script: [{ tool: emit_event, arguments: { name: Inspected } }] }
+`;
+
 type Step = readonly [tool: string, args: object, allow_failure?: boolean];
 const script = (steps: readonly Step[], answer = 'done'): Script => ({
   calls: steps.map(([tool, args, allow_failure = false]) => ({
@@ -71,12 +81,17 @@ const quotesIn = (told: string): string[] =>
 test('agents speak to each other', { timeout: 240_000 }, async (t) => {
   const space = await openNamespace(t, { roles: Object.keys(roleFiles), roleFiles });
   const minds = await startMinds(t, { anthropic: mind });
+  const { ravenhelm } = commandLine(space);
+  const file = join(space.folder, 'standing.yaml');
+  writeFileSync(file, standing);
+  const applied = await ravenhelm(['aggregators', 'apply', file]);
+  assert.equal(applied.code, 0, applied.stderr);
   await Promise.all([
     space.start('orchestrator'),
+    space.start('correlator'),
     space.start('worker', { env: minds.env }),
     space.start('worker', { env: minds.env }),
   ]);
-  const { ravenhelm } = commandLine(space);
 
   await t.test('a task is handed over to another role, with its context', async () => {
     const mission = await space.submit({
@@ -243,6 +258,16 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
   await t.test('the timeline tells it all, with the missions that belong to it', async () => {
     const child = childId(together, 'review', 1);
     await space.facts.end(child);
+    const emitted = space.facts
+      .of(together)
+      .find(({ event_type }) => event_type === 'event_emitted')?.event_id;
+    const reaction = () =>
+      space.facts.all.find(
+        ({ event }) =>
+          event.event_type === 'mission_accepted' && event.payload.tasks[0]?.caused_by === emitted,
+      )?.event.correlation_id ?? '';
+    await space.facts.until(() => reaction() !== '', 'a mission that reacts');
+    await space.facts.end(reaction());
     const json = await ravenhelm(['timeline', together, '--json']);
     assert.equal(json.code, 0, json.stderr);
     interface Told {
@@ -255,13 +280,14 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
     }
     const { missions, events } = JSON.parse(json.stdout) as Told;
     assert.deepEqual(
-      missions.map(({ id, status, begun_by }) => [id, status, begun_by?.mission, begun_by?.as]),
+      missions.map(({ id, status, begun_by }) => [id, status, begun_by?.mission, begun_by?.as]).sort(),
       [
         [together, 'completed', undefined, undefined],
         [child, 'completed', together, 'task'],
-      ],
+        [reaction(), 'completed', together, 'reaction'],
+      ].sort(),
     );
-    const facts = [...space.facts.of(together), ...space.facts.of(child)];
+    const facts = [together, child, reaction()].flatMap((id) => space.facts.of(id));
     assert.deepEqual(
       events.map(({ event_id }) => event_id).sort(),
       facts.map(({ event_id }) => event_id).sort(),
@@ -277,13 +303,21 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
     const assigned = events.find(({ event_id }) => event_id === began?.cause.event_id);
     assert.deepEqual([began?.cause.link, assigned?.event_type], ['mission', 'task_assigned']);
 
+    const reacts = events.find(({ event_id }) => event_id === `${reaction()}:1`);
+    assert.deepEqual(reacts?.cause, { kind: 'fact', event_id: emitted, link: 'reacts' });
+
     const table = await ravenhelm(['timeline', together, '--types', 'StyleChosen,mission_*']);
     const lines = table.stdout.trimEnd().split('\n');
     assert.match(lines[0] ?? '', /^m1 {2}a style for all .* completed$/);
-    assert.match(lines[1] ?? '', /^m2 {2}the review .* completed {2}a task of m1#\d+ review/);
-    const emitted = lines.find((line) => line.includes('event_emitted')) ?? '';
-    assert.match(emitted, /speaker → squad +event_emitted +StyleChosen, by style +m1#\d+ task_assigned$/);
-    assert.equal(lines.length, 3 + 1 + 5);
+    const others = lines.slice(1, 3).sort((a, b) => a.slice(4).localeCompare(b.slice(4)));
+    assert.match(
+      others[0] ?? '',
+      /^m[23] {2}look-at-styles: inspect .* completed {2}a reaction to m1#\d+ StyleChosen, by style/,
+    );
+    assert.match(others[1] ?? '', /^m[23] {2}the review .* completed {2}a task of m1#\d+ review/);
+    const said = lines.find((line) => line.includes('event_emitted')) ?? '';
+    assert.match(said, /speaker → squad +event_emitted +StyleChosen, by style +m1#\d+ task_assigned$/);
+    assert.equal(lines.length, 4 + 1 + 7);
 
     const tree = await ravenhelm(['timeline', together, '--tree']);
     assert.match(tree.stdout, /[├└]─ m1#\d+ event_emitted StyleChosen/);

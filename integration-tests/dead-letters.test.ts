@@ -1,5 +1,7 @@
 /** What nobody can process becomes a dead letter with its reason and its bytes; everything else goes on. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readTopic } from '#chassis/reader.ts';
@@ -33,7 +35,11 @@ test('garbage on every kind of input is buried with its reason, and the missions
   timeout: 120_000,
 }, async (t) => {
   const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
-  await Promise.all([space.start('orchestrator'), space.start('worker')]);
+  // Without this a schema that is unknown would be waited for.
+  const policy = join(space.folder, 'retries.yaml');
+  writeFileSync(policy, 'rules:\n  - { code: schema_unknown, retries: 0 }\n');
+  const env = { RAVENHELM_RETRY_POLICY: policy };
+  await Promise.all([space.start('orchestrator', { env }), space.start('worker', { env })]);
   const { publisher, topics, codec } = space.context;
 
   const wrongType = codec.encode({

@@ -53,7 +53,7 @@ export interface Namespace {
   submitKeyless(mission: Partial<MissionCommand>, partition: number): Promise<void>;
 }
 
-export type ServiceName = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics';
+export type ServiceName = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics' | 'retrier';
 
 export interface StartOptions {
   readonly args?: readonly string[];

@@ -27,7 +27,14 @@ const usage = {
   calls: 1,
 };
 
-export type Course = 'completes' | 'fails' | 'is_cancelled' | 'is_rejected' | 'is_planned' | 'goes_on';
+export type Course =
+  | 'completes'
+  | 'fails'
+  | 'is_cancelled'
+  | 'is_rejected'
+  | 'is_planned'
+  | 'goes_on'
+  | 'talks';
 const courses: readonly Course[] = [
   'completes',
   'fails',
@@ -35,6 +42,7 @@ const courses: readonly Course[] = [
   'is_rejected',
   'is_planned',
   'goes_on',
+  'talks',
 ];
 
 /** Missions of every course in turn: retries, resumes, releases, expired leases and all. */
@@ -133,6 +141,9 @@ function nextInput(
     return report('task_started', { journal_partition: 1, journal_offset: roll(100) });
   }
   const journal = { steps: 2 + roll(5), journal_hash: hash('sha256', id, 'hex') };
+  if (course === 'talks' && task.status === 'running' && roll(2) === 0) {
+    return saying(report, task, roll, { ...journal, usage, duration_ms: 7 });
+  }
   switch (roll(8)) {
     case 0:
       return report('task_released', { reason: 'draining' });
@@ -159,6 +170,39 @@ function nextInput(
       };
       const result = id === 'plan' ? JSON.stringify(planned) : `${id} is done`;
       return report('task_completed', { ...journal, result, duration_ms: roll(1000), usage });
+    }
+  }
+}
+
+/** What an agent says to others in the middle of its task, or in place of its end. */
+function saying(
+  report: ReturnType<typeof reportOf>,
+  { reported }: TaskState,
+  roll: (sides: number) => number,
+  spent: Pick<PayloadOf<'agent_handoff'>, 'steps' | 'journal_hash' | 'usage' | 'duration_ms'>,
+): Input {
+  const step = reported + 1;
+  const dependency = `part-${roll(3)}`;
+  const kept = { step, content_hash: '', content: 'half of it' };
+  switch (roll(8)) {
+    case 0: {
+      const over = { from_role: 'a_role', to_role: 'role_2', context: 'so far', reason: 'not mine' };
+      return report('agent_handoff', { ...over, ...spent, step });
+    }
+    case 1:
+    case 2:
+      return report('dependency_required', { step, dependency, reason: 'it is needed' });
+    case 3:
+      return report('dependency_resolved', { step, dependency, value: 'here' });
+    case 4:
+      return report('checkpoint_created', { ...kept, name: 'half' });
+    case 5:
+      return report('context_synced', { ...kept, scope: 'all' });
+    case 6:
+      return report('decision_recorded', { step, decision: 'x', reasons: ['y'], alternatives: [] });
+    default: {
+      const by = { subscription: '', trigger: '', hops: 0 };
+      return report('event_emitted', { step, name: 'said', topic: '', severity: '', data: '', ...by });
     }
   }
 }

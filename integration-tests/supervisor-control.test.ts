@@ -14,7 +14,7 @@ const settings: StartSettings = {
   dir,
   cwd: dir,
   env: { PATH: process.env['PATH'], SCHEMA_REGISTRY_URL: 'http://me:Qw7vT2xK9pL4@127.0.0.1:1' },
-  counts: { orchestrator: 1, correlator: 0, worker: 0, projector: 0, statistics: 0 },
+  counts: { orchestrator: 1, correlator: 0, worker: 0, projector: 0, statistics: 0, retrier: 0 },
   firstPort: 31_000 + (process.pid % 1000),
   signal: AbortSignal.timeout(30_000),
 };

@@ -101,6 +101,19 @@ export const missionFile = z
       .optional(),
     ...definitions,
     ...ofMissions,
+    /** How attempts that fail are tried again; what is left out is any, or as the policy says. */
+    retries: z
+      .array(
+        z.strictObject({
+          code: z.string().min(1).optional(),
+          role: z.string().min(1).optional(),
+          max_attempts: count(20).default(0),
+          initial: duration.default(0),
+          max: duration.default(0),
+        }),
+      )
+      .max(50)
+      .default([]),
     waves: z.array(z.array(task).min(1)).min(1).optional(),
     tasks: z.array(task).min(1).optional(),
   })

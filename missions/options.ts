@@ -5,7 +5,7 @@ import type { AmountsFile, MissionFile } from './mission-file.ts';
 
 /** What a mission file says of planning and budgets, as it travels. */
 export function optionsOf(mission: MissionFile): MissionOptions {
-  const { planner, agents, hierarchy, plan_only, review, max_replans, models, budget } = mission;
+  const { planner, agents, hierarchy, plan_only, review, max_replans, models, budget, retries } = mission;
   return {
     ...noOptions,
     planner: planner ?? '',
@@ -18,6 +18,11 @@ export function optionsOf(mission: MissionFile): MissionOptions {
     budget: budget === undefined ? null : amountsOf(budget),
     per_task: budget?.per_task === undefined ? null : amountsOf(budget.per_task),
     on_exhausted: budget?.at_limit ?? '',
+    retries: retries.map(({ code = '', role = '', max_attempts, initial, max }) => ({
+      ...{ code, role, max_attempts },
+      initial_ms: initial,
+      max_ms: max,
+    })),
   };
 }
 

@@ -204,3 +204,17 @@ test('what no mission file can say is refused, with its place', () => {
   refuses({ id: 'a' }, /tasks\[1\]\.id: found a/);
   refuses({ description: 'x'.repeat(900_001) }, /expected at most 900000/);
 });
+
+test('what a failure does is kept, and how tasks are undone, whatever the spelling of the arguments', () => {
+  const script = (text: string) => ({
+    calls: [{ tool: 'workspace_read', arguments: text, allow_failure: false }],
+    answer: '',
+  });
+  const a = taskSpec({
+    ...{ id: 'a', role: 'cert_agent', needs: [] },
+    compensation: { description: 'Take it back.', script: script('{ "path" : "a" }') },
+  });
+  const read = parseMission(planToMissionFile('n', 'b', [a], 'compensate'), 'm.yaml');
+  assert.equal(read.on_failure, 'compensate');
+  assert.deepEqual(read.tasks[0]?.compensation?.script, script('{"path":"a"}'));
+});

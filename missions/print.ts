@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Document, Scalar, visit } from 'yaml';
 import { asFailure, Failure } from '#chassis/failures.ts';
-import type { Compensation, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
-import { parseMission } from './load.ts';
+import type { Compensation, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
+import { type MissionFields, parseMission } from './load.ts';
 import { amountsFile } from './options.ts';
 
 /**
@@ -12,9 +12,18 @@ import { amountsFile } from './options.ts';
  * as `tool:` calls. Throws `invalid_plan` where the file could not say the same, naming where: arguments that are no
  * JSON object, or anything else that a mission file does not take.
  */
-export function planToMissionFile(name: string, brief: string, tasks: readonly TaskSpec[]): string {
+export function planToMissionFile(
+  name: string,
+  brief: string,
+  tasks: readonly TaskSpec[],
+  on_failure = 'fail_fast',
+): string {
   const shortest = tasks.map(withShortArguments);
-  const document = new Document({ name, brief, tasks: shortest.map(entryOf) });
+  const document = new Document({
+    ...{ name, brief },
+    ...(on_failure === 'fail_fast' ? {} : { on_failure }),
+    tasks: shortest.map(entryOf),
+  });
   visit(document, {
     Scalar(key, node) {
       if (typeof node.value !== 'string') return;
@@ -24,7 +33,7 @@ export function planToMissionFile(name: string, brief: string, tasks: readonly T
   });
   // All of them are within double quotes.
   const text = document.toString(layout).replaceAll(new RegExp(unseen, 'gu'), escaped);
-  checkSame(text, name, brief, shortest);
+  checkSame(text, { name, brief, on_failure, tasks: shortest });
   return text;
 }
 
@@ -81,9 +90,18 @@ function callOf({ tool, arguments: given, allow_failure }: ScriptedCall): Record
 
 /** With the arguments as `parseMission` writes them. Throws `invalid_plan` for what is no JSON object. */
 function withShortArguments(task: TaskSpec): TaskSpec {
-  if (task.script === null) return task;
-  const calls = task.script.calls.map((call, at) => {
-    const where = `script.calls[${at}].arguments of ${task.id}`;
+  const { id, script, compensation } = task;
+  const undone =
+    compensation === null
+      ? null
+      : { ...compensation, script: shortScript(compensation.script, `of the compensation of ${id}`) };
+  return { ...task, script: shortScript(script, `of ${id}`), compensation: undone };
+}
+
+function shortScript(script: Script | null, whose: string): Script | null {
+  if (script === null) return null;
+  const calls = script.calls.map((call, at) => {
+    const where = `script.calls[${at}].arguments ${whose}`;
     let value: unknown;
     try {
       value = JSON.parse(call.arguments);
@@ -97,11 +115,14 @@ function withShortArguments(task: TaskSpec): TaskSpec {
     }
     return { ...call, arguments: JSON.stringify(value) };
   });
-  return { ...task, script: { ...task.script, calls } };
+  return { ...script, calls };
 }
 
 /** Reading it is the only proof that it can be read. */
-function checkSame(text: string, name: string, brief: string, tasks: readonly TaskSpec[]): void {
+function checkSame(
+  text: string,
+  { name, brief, on_failure, tasks }: Pick<MissionFields, 'name' | 'brief' | 'on_failure' | 'tasks'>,
+): void {
   const refuse = (what: string) =>
     new Failure('invalid_plan', `the plan cannot be said in a mission file: ${what}`);
   let read: ReturnType<typeof parseMission>;
@@ -111,6 +132,7 @@ function checkSame(text: string, name: string, brief: string, tasks: readonly Ta
     throw refuse(asFailure(error).message);
   }
   if (read.name !== name || read.brief !== brief) throw refuse('its name or brief would be another');
+  if (read.on_failure !== on_failure) throw refuse(`on_failure would be ${read.on_failure}`);
   const differs = tasks.find(
     (task, at) => !isDeepStrictEqual(read.tasks[at], { ...task, kind: '', wave: 0 }),
   );

@@ -3,6 +3,7 @@ import type { Resolver, Type } from 'avsc';
 import { Failure } from '#chassis/failures.ts';
 import { parseSchema } from './bounded.ts';
 import { type CatalogEntry, catalog, entryOfEvent, subjectOf } from './catalog.ts';
+import { covers } from './covers.ts';
 import { inTurns } from './in-turns.ts';
 import { registryHttp } from './registry-http.ts';
 import type { EventOf, EventType, RecordName, Records } from './types.gen.ts';
@@ -30,6 +31,8 @@ export interface Codec {
   knows(bytes: Buffer): boolean;
   /** The record that the bytes hold, without reading them; null when that is not known. */
   nameOf(bytes: Buffer): RecordName | null;
+  /** Whether the bytes were written with another schema than ours that says no more than ours does. */
+  isOlder(bytes: Buffer): boolean;
   /** Throws Failure registry_unavailable when there is no answer; an unknown id is remembered for a while. */
   load(bytes: Buffer, signal: AbortSignal): Promise<void>;
 }
@@ -46,6 +49,8 @@ interface Reader {
   readonly entry: CatalogEntry;
   /** Undefined when the record was written with the very schema that we have. */
   readonly resolver: Resolver | undefined;
+  /** Whether its schema says nothing that ours does not. */
+  readonly covered: boolean;
 }
 type Known = Reader | { readonly failure: () => Failure };
 
@@ -63,7 +68,7 @@ export function createCodec(ids: SchemaIds, fetchSchema?: FetchSchema): Codec {
       );
     }
     writers.set(entry.name, { entry, id });
-    known.set(id, { entry, resolver: undefined });
+    known.set(id, { entry, resolver: undefined, covered: true });
   }
   const scratch = Buffer.allocUnsafeSlow(scratchLength);
 
@@ -133,6 +138,11 @@ export function createCodec(ids: SchemaIds, fetchSchema?: FetchSchema): Codec {
       return reader !== undefined && 'entry' in reader ? reader.entry.name : null;
     },
 
+    isOlder(bytes) {
+      const reader = hasHeader(bytes) ? known.get(bytes.readInt32BE(1)) : undefined;
+      return reader !== undefined && 'entry' in reader && reader.resolver !== undefined && reader.covered;
+    },
+
     async load(bytes, signal) {
       if (fetchSchema === undefined || knows(bytes)) return;
       const id = idOf(bytes);
@@ -197,7 +207,7 @@ function readerOf(id: number, text: string): Known {
     );
   }
   try {
-    return { entry, resolver: entry.type.createResolver(written) };
+    return { entry, resolver: entry.type.createResolver(written), covered: covers(entry.type, written) };
   } catch (error) {
     return unusable(
       'undecodable',

@@ -288,6 +288,23 @@ export interface DeadLetterEditedPayload {
   readonly original_hash: string;
   /** SHA-256 (hex) of the bytes after the edit. */
   readonly edited_hash: string;
+  /** What changed, for people. */
+  readonly difference: string;
+}
+
+/** A dead letter is left alone: it came back too often, or a person says so. */
+export interface DeadLetterParked extends Envelope {
+  readonly event_type: 'dead_letter_parked';
+  readonly payload: DeadLetterParkedPayload;
+}
+
+/** A dead letter is left alone: it came back too often, or a person says so. */
+export interface DeadLetterParkedPayload {
+  /** <partition>-<offset> of the letter on the topic of dead letters. */
+  readonly dead_letter_id: string;
+  readonly parked_by: string;
+  readonly reason: string;
+  readonly redrive_count: number;
 }
 
 /** A record that nobody could process was put aside. */
@@ -308,6 +325,21 @@ export interface DeadLetterRecordedPayload {
   /** For people. */
   readonly message: string;
   readonly attempts: number;
+  /** Who could not process it. */
+  readonly service: string;
+  /** How often it was sent again before. */
+  readonly redrive_count: number;
+  /** event_id of the record; empty: it cannot be read. */
+  readonly origin_event_id: string;
+  readonly origin_event_type: string;
+  /** As far as its key tells. */
+  readonly mission_id: string;
+  /** Of a topic of tasks. */
+  readonly role: string;
+  /** Bytes. */
+  readonly size: number;
+  /** SHA-256 (hex) of the bytes. */
+  readonly hash: string;
 }
 
 /** A dead letter was sent on again. */
@@ -324,6 +356,55 @@ export interface DeadLetterRedrivenPayload {
   /** Where it was sent. */
   readonly topic: string;
   readonly redrive_count: number;
+  readonly partition: number;
+  /** SHA-256 (hex) of the bytes that were sent. */
+  readonly sent_hash: string;
+  /** Written anew with the newest schema. */
+  readonly upcast: boolean;
+}
+
+/** What was asked for was not done with this dead letter. */
+export interface DeadLetterRefused extends Envelope {
+  readonly event_type: 'dead_letter_refused';
+  readonly payload: DeadLetterRefusedPayload;
+}
+
+/** What was asked for was not done with this dead letter. */
+export interface DeadLetterRefusedPayload {
+  /** <partition>-<offset> of the letter on the topic of dead letters. */
+  readonly dead_letter_id: string;
+  readonly action: string;
+  readonly requested_by: string;
+  /** A code of the failure catalogue. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+}
+
+/** A person asks for something to be done with dead letters of one partition. */
+export interface DeadLetterRequested extends Envelope {
+  readonly event_type: 'dead_letter_requested';
+  readonly payload: DeadLetterRequestedPayload;
+}
+
+/** A person asks for something to be done with dead letters of one partition. */
+export interface DeadLetterRequestedPayload {
+  /** redrive, edit, archive or park. */
+  readonly action: string;
+  /** Ids; all of one partition. */
+  readonly letters: readonly string[];
+  readonly requested_by: string;
+  readonly reason: string;
+  /** Letters a second that are sent; 0: as many as go. */
+  readonly rate: number;
+  /** Sends a parked letter, too. */
+  readonly force: boolean;
+  /** Of an edit: SHA-256 (hex) of the bytes that were edited. */
+  readonly original_hash: string;
+  /** Of an edit: the bytes from now on, as base64. */
+  readonly edited: string;
+  /** Of an edit: what changed, for people. */
+  readonly difference: string;
 }
 
 /** An agent chose, and says why. */
@@ -891,10 +972,10 @@ export interface NeedResult {
   readonly status: string;
 }
 
-/** An aggregator that has begun and not ended. */
+/** An aggregator that has begun. */
 export interface OpenJoin {
   readonly aggregation: string;
-  /** Epoch ms; 0: no timeout. */
+  /** Epoch ms; 0: no timeout, or it has fired; -1: it has ended. */
   readonly due_at: number;
 }
 
@@ -1677,8 +1758,11 @@ export type Event =
   | ContextSynced
   | DeadLetterArchived
   | DeadLetterEdited
+  | DeadLetterParked
   | DeadLetterRecorded
   | DeadLetterRedriven
+  | DeadLetterRefused
+  | DeadLetterRequested
   | DecisionRecorded
   | DependencyRequired
   | DependencyResolved
@@ -1740,8 +1824,11 @@ export interface Records {
   readonly CorrelationState: CorrelationState;
   readonly DeadLetterArchived: DeadLetterArchived;
   readonly DeadLetterEdited: DeadLetterEdited;
+  readonly DeadLetterParked: DeadLetterParked;
   readonly DeadLetterRecorded: DeadLetterRecorded;
   readonly DeadLetterRedriven: DeadLetterRedriven;
+  readonly DeadLetterRefused: DeadLetterRefused;
+  readonly DeadLetterRequested: DeadLetterRequested;
   readonly DecisionRecorded: DecisionRecorded;
   readonly DependencyRequired: DependencyRequired;
   readonly DependencyResolved: DependencyResolved;

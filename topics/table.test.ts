@@ -3,12 +3,20 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { catalog, subjectOf } from '#schemas/catalog.ts';
 import { aclsFor } from './acls.ts';
-import { groupName, missionsSubject, topicNames, topicTable, transactionalId } from './table.ts';
+import {
+  groupName,
+  missionsSubject,
+  retryDelays,
+  takesRecordsBack,
+  topicNames,
+  topicTable,
+  transactionalId,
+} from './table.ts';
 
 const prefix = 'ravenhelm';
 const roles = ['cert_agent', 'env_agent', 'orchestrator'];
 const names = topicNames(prefix);
-const table = topicTable({ prefix, roles, retryDelays: ['10s', '1m'] });
+const table = topicTable({ prefix, roles });
 const row = (name: string) => {
   const found = table.find((spec) => spec.name === name);
   assert.ok(found, `no topic ${name}`);
@@ -34,6 +42,17 @@ describe('topic table', () => {
     );
   });
 
+  it('takes records back only where the retrier may write, and never on the ledger', () => {
+    const inputs = table.filter(({ name }) => takesRecordsBack(names, name));
+    const own = new Set([names.dlq, names.dlqEvents, names.health, names.state('retrier')]);
+    for (const { name } of inputs) assert.ok(row(name).writers.includes('retrier'), name);
+    for (const { name, writers } of table) {
+      if (own.has(name) || name.includes('.retry.') || !writers.includes('retrier')) continue;
+      assert.ok(takesRecordsBack(names, name), name);
+    }
+    assert.ok(!takesRecordsBack(names, names.coordination));
+  });
+
   it('keeps the ledger for ever', () => {
     const { config, retentionMs } = row(names.coordination);
     assert.equal(retentionMs, -1);
@@ -43,7 +62,7 @@ describe('topic table', () => {
 
   it('gives each changelog one service, which writes and reads it', () => {
     const workers = roles.map((role) => `worker-${role}`);
-    const services = ['orchestrator', 'correlator', 'statistics', 'statistics-roles', ...workers];
+    const services = ['orchestrator', 'correlator', 'statistics', 'statistics-roles', 'retrier', ...workers];
     for (const service of services) {
       const { writers, readers, cleanup } = row(names.state(service));
       assert.deepEqual([writers, readers, cleanup], [[service], [service], 'compact']);
@@ -90,9 +109,8 @@ describe('topic table', () => {
 
   it('takes a dead letter of the largest record that any topic takes, with its headers', () => {
     const limit = (name: string) => Number(row(name).config['max.message.bytes']);
-    for (const { name } of table) {
-      if (name !== names.dlq && !name.includes('.retry.'))
-        assert.ok(limit(names.dlq) >= 2 * limit(name), name);
+    for (const { name, config } of table) {
+      if (config['max.message.bytes'] === '1048576') assert.ok(limit(names.dlq) >= 2 * limit(name), name);
     }
   });
 
@@ -141,7 +159,7 @@ describe('access', () => {
       of(principal).flatMap(({ resource, name, operations }) =>
         resource === 'topic' && operations.includes(operation) ? [name] : [],
       );
-    assert.deepEqual(topics('User:person', 'write'), [names.missions, names.reactions]);
+    assert.deepEqual(topics('User:person', 'write'), [names.missions, names.reactions, names.dlqRequests]);
     assert.ok(!topics('User:worker-cert_agent', 'read').includes(names.tasks('env_agent')));
   });
 
@@ -153,7 +171,8 @@ describe('access', () => {
         )
         .sort();
     const { missions, reports, coordination, steps, status, health, knowledge, reactions, dlq } = names;
-    const retries = [names.retry('10s'), names.retry('1m')];
+    const { dlqRequests, dlqEvents } = names;
+    const retries = retryDelays.map(names.retry);
     const [tasks, worker] = [roles.map(names.tasks), 'worker-cert_agent'];
     const own = names.state('orchestrator');
     assert.deepEqual(
@@ -170,29 +189,31 @@ describe('access', () => {
       [names.tasks('cert_agent'), names.state(worker), steps, knowledge].sort(),
     );
     const correlator = names.state('correlator');
-    assert.deepEqual(
-      may('correlator', 'write'),
-      [missions, reports, health, dlq, correlator, ...retries].sort(),
-    );
+    assert.deepEqual(may('correlator', 'write'), [missions, reports, health, dlq, correlator].sort());
     assert.deepEqual(may('correlator', 'read'), [coordination, reactions, correlator].sort());
     const statistics = names.state('statistics');
-    assert.deepEqual(
-      may('statistics', 'write'),
-      [names.roleParts, health, dlq, statistics, ...retries].sort(),
-    );
+    assert.deepEqual(may('statistics', 'write'), [names.roleParts, health, dlq, statistics].sort());
     assert.deepEqual(may('statistics', 'read'), [coordination, statistics].sort());
     const sums = names.state('statistics-roles');
-    assert.deepEqual(may('statistics-roles', 'write'), [names.roles, dlq, sums, ...retries].sort());
+    assert.deepEqual(may('statistics-roles', 'write'), [names.roles, dlq, sums].sort());
     assert.deepEqual(may('statistics-roles', 'read'), [names.roleParts, sums].sort());
     assert.deepEqual([may('supervisor', 'write'), may('supervisor', 'read')], [[health], []]);
     assert.deepEqual(may('projector', 'write'), [health]);
-    assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq].sort());
-    assert.deepEqual(may('person', 'write'), [missions, reactions].sort());
+    assert.deepEqual(may('projector', 'read'), [coordination, steps, health, dlq, dlqEvents].sort());
+    assert.deepEqual(may('person', 'write'), [missions, reactions, dlqRequests].sort());
     assert.deepEqual(
       may('person', 'read'),
-      [missions, coordination, steps, status, health, reactions, names.roles, dlq].sort(),
+      [
+        ...[missions, coordination, steps, status, health, reactions],
+        ...[names.roles, dlq, dlqRequests, dlqEvents],
+      ].sort(),
     );
-    assert.deepEqual(may('retrier', 'read'), retries.sort());
+    const letters = names.state('retrier');
+    assert.deepEqual(may('retrier', 'read'), [dlq, dlqRequests, letters, ...retries].sort());
+    assert.deepEqual(
+      may('retrier', 'write'),
+      [missions, reports, dlq, dlqRequests, dlqEvents, letters, health, ...tasks, ...retries].sort(),
+    );
     assert.deepEqual(
       [...new Set(acls.map(({ principal }) => principal))].sort(),
       [

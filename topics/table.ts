@@ -17,10 +17,14 @@ export interface TopicNames {
   readonly roleParts: string;
   readonly roles: string;
   readonly dlq: string;
+  /** What people ask to be done with dead letters. */
+  readonly dlqRequests: string;
+  /** What was decided about dead letters, and done. */
+  readonly dlqEvents: string;
   tasks(role: string): string;
   /** The changelog of a service: `orchestrator`, or `worker-<role>`. */
   state(service: string): string;
-  /** Records that wait before they are tried again: `10s`, `1m`. */
+  /** Records that wait before they are tried again: one of {@link retryDelays}. */
   retry(delay: string): string;
 }
 
@@ -37,6 +41,8 @@ export function topicNames(prefix: string): TopicNames {
     roleParts: `${prefix}.squad.role-parts`,
     roles: `${prefix}.squad.roles`,
     dlq: `${prefix}.dlq`,
+    dlqRequests: `${prefix}.dlq.requests`,
+    dlqEvents: `${prefix}.dlq.events`,
     tasks: (role) => `${prefix}.squad.tasks.${role}`,
     state: (service) => `${prefix}.${service}.state`,
     retry: (delay) => `${prefix}.retry.${delay}`,
@@ -44,6 +50,21 @@ export function topicNames(prefix: string): TopicNames {
 }
 
 const defaultPrefix = 'ravenhelm';
+
+/** How long a record waits before it is tried again, by how often it was: a topic for each. */
+export const retryDelays = ['1s', '2s', '4s', '8s', '16s', '30s'] as const;
+export type RetryDelay = (typeof retryDelays)[number];
+export const delayMs = (delay: RetryDelay): number => Number(delay.slice(0, -1)) * 1000;
+
+/**
+ * Whether a record may be sent to this topic a second time. Not to the ledger, which has one writer, and which nobody
+ * but the orchestrator could have written the record to.
+ */
+export const takesRecordsBack = (names: TopicNames, topic: string): boolean =>
+  topic === names.missions ||
+  topic === names.reports ||
+  topic === names.dlqRequests ||
+  topic.startsWith(names.tasks(''));
 
 /** `worker-cert_agent` as it is for the default prefix, so that `rpk group describe` reads well. */
 export function groupName(prefix: string, service: string): string {
@@ -99,13 +120,15 @@ export interface TableOptions {
   readonly partitions?: number;
   /** Copies of each partition. Default 1. */
   readonly replication?: number;
-  /** Delays that a retrier serves. Default none: without a retrier nobody would read these topics. */
-  readonly retryDelays?: readonly string[];
 }
 
 const MiB = 1024 * 1024;
 const day = 24 * 60 * 60 * 1000;
 const forever = -1;
+/** A record that waited for as long as this is no longer there. */
+export const retryRetentionMs = 7 * day;
+/** So is a dead letter, and whatever was said of it. */
+export const letterRetentionMs = 90 * day;
 
 const facts: readonly RecordName[] = [
   'MissionAccepted',
@@ -179,14 +202,29 @@ const steps: readonly RecordName[] = [
   'JournalResumed',
 ];
 
+const letterEvents: readonly RecordName[] = [
+  'DeadLetterRecorded',
+  'DeadLetterEdited',
+  'DeadLetterRedriven',
+  'DeadLetterArchived',
+  'DeadLetterParked',
+  'DeadLetterRefused',
+];
+
 /** The one table: what flows where, who writes it and who reads it. Throws Failure invalid_configuration. */
 export function topicTable(options: TableOptions): TopicSpec[] {
-  const { prefix, roles, partitions = 4, replication = 1, retryDelays = [] } = options;
+  const { prefix, roles, partitions = 4, replication = 1 } = options;
   const names = topicNames(prefix);
   const workers = roles.map((role) => `worker-${role}` as const);
-  const services = ['orchestrator', 'correlator', ...workers, 'projector', 'statistics'] as const;
+  const services = ['orchestrator', 'correlator', 'retrier', ...workers, 'projector', 'statistics'] as const;
   // The projector keeps what it cannot fold in a table.
-  const processors = ['orchestrator', 'correlator', ...workers, 'statistics', 'statistics-roles'] as const;
+  const processors = [
+    ...(['orchestrator', 'correlator', 'retrier'] as const),
+    ...workers,
+    ...(['statistics', 'statistics-roles'] as const),
+  ] as const;
+  // What the others read is the ledger, or made of it: nothing goes back there.
+  const retrying = ['orchestrator', 'retrier', ...workers] as const;
   const topic = (name: string, row: Row) => specOf(name, row, { partitions, replication });
 
   const table = [
@@ -198,7 +236,8 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       // The orchestrator passes on what came without a key, to the partition where the mission lives.
       // So do missions within missions: an assignment becomes the command that submits one.
       // A standing subscription begins a mission of its own.
-      writers: ['person', 'orchestrator', 'correlator'],
+      // The retrier sends back what waited, and dead letters; so it does wherever it writes inputs of others.
+      writers: ['person', 'orchestrator', 'correlator', 'retrier'],
       // A person, to see whether an id was submitted before.
       readers: ['orchestrator', 'person'],
     }),
@@ -208,7 +247,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
       together: 'mission',
       retentionMs: 7 * day,
       // The orchestrator sends its barriers through here before a timer fires, and the ends of missions within missions.
-      writers: [...workers, 'orchestrator', 'correlator'],
+      writers: [...workers, 'orchestrator', 'correlator', 'retrier'],
       readers: ['orchestrator'],
     }),
     topic(names.coordination, {
@@ -284,7 +323,7 @@ export function topicTable(options: TableOptions): TopicSpec[] {
         records: ['TaskAssigned', 'TaskCancelled'],
         together: `worker-${role}`,
         retentionMs: 7 * day,
-        writers: ['orchestrator'],
+        writers: ['orchestrator', 'retrier'],
         readers: [`worker-${role}`],
       }),
       topic(names.state(`worker-${role}`), {
@@ -333,19 +372,47 @@ export function topicTable(options: TableOptions): TopicSpec[] {
     ...retryDelays.map((delay) =>
       topic(names.retry(delay), {
         key: 'as in the topic it came from',
-        retentionMs: 7 * day,
+        together: 'retrier',
+        retentionMs: retryRetentionMs,
         maxBytes: 2 * MiB,
-        writers: processors,
+        writers: retrying,
         readers: ['retrier'],
       }),
     ),
     topic(names.dlq, {
       key: 'as in the topic it came from',
-      retentionMs: 90 * day,
+      together: 'retrier',
+      retentionMs: letterRetentionMs,
       // The record as it came, and the headers that say why, have to fit.
       maxBytes: 2 * MiB,
       writers: processors,
+      readers: ['retrier', 'projector', 'person'],
+    }),
+    topic(names.dlqRequests, {
+      key: 'letter',
+      records: ['DeadLetterRequested'],
+      together: 'retrier',
+      retentionMs: letterRetentionMs,
+      // An edit carries the new bytes as base64.
+      maxBytes: 2 * MiB,
+      writers: ['person', 'retrier'],
+      readers: ['retrier', 'person'],
+    }),
+    topic(names.dlqEvents, {
+      key: 'letter',
+      records: letterEvents,
+      together: 'retrier',
+      retentionMs: letterRetentionMs,
+      writers: ['retrier'],
       readers: ['projector', 'person'],
+    }),
+    topic(names.state('retrier'), {
+      key: 'letter',
+      together: 'retrier',
+      cleanup: 'compact',
+      maxBytes: 2 * MiB,
+      writers: ['retrier'],
+      readers: ['retrier'],
     }),
   ];
   for (const { name } of table) checkName(name);

@@ -15,6 +15,7 @@ export interface UpOptions {
   readonly workers?: number;
   readonly orchestrators?: number;
   readonly correlators?: number;
+  readonly retriers?: number;
   /** For stacks side by side, as tests have them. */
   readonly freePorts?: boolean;
   /** Downloaded jars that several stacks share. */
@@ -43,12 +44,13 @@ export async function up(io: Invocation, options: UpOptions): Promise<ExitCode> 
     });
     await prepare(place, address, env, signal, report);
     if (options.services) {
-      const { workers, orchestrators, correlators } = options;
+      const { workers, orchestrators, correlators, retriers } = options;
       const counts = countsOf({
         ...(await runningCounts(place.home)),
         ...(workers === undefined ? {} : { worker: workers }),
         ...(orchestrators === undefined ? {} : { orchestrator: orchestrators }),
         ...(correlators === undefined ? {} : { correlator: correlators }),
+        ...(retriers === undefined ? {} : { retrier: retriers }),
       });
       started = await startSupervisor({
         dir: place.home,

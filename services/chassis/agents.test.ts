@@ -40,6 +40,18 @@ describe('agents', () => {
     assert.equal(agents.list(lostAfterMs + 5)[0]?.state, 'failed');
   });
 
+  it('keep the roles that they had when somebody says that they have ended, but none of their places', () => {
+    const agents = new Agents();
+    agents.add(health('x', { running: 2 }), 0);
+    agents.add(health('x', { state: 'failed', reason: 'SIGKILL', roles: [], pools: [], running: 0 }), 10);
+    const [shown] = agents.list(20);
+    assert.deepEqual(
+      [shown?.state, shown?.reason, shown?.roles, shown?.running],
+      ['failed', 'SIGKILL', ['a'], 0],
+    );
+    assert.deepEqual(byRole(agents.list(20)).get('a'), { alive: 0, running: 0, capacity: 0, seenAt: 10 });
+  });
+
   it('are counted for each of their roles while they live', () => {
     const agents = new Agents();
     const both = { roles: ['a', 'b'], pools: [{ role: 'a', running: 1, capacity: 4 }] };

@@ -16,7 +16,12 @@ beforeEach(() => {
 });
 
 function alarm(send: (key: string) => Promise<void> = async (key) => void sent.push(key)): Alarm {
-  return new Alarm({ now: () => now, sendBarrier: send, failed: (error) => failures.push(error) });
+  return new Alarm({
+    now: () => now,
+    sendBarrier: send,
+    rang: () => assert.fail('it waits for its barrier'),
+    failed: (error) => failures.push(error),
+  });
 }
 
 function pass(ms: number): void {
@@ -92,4 +97,24 @@ test('a barrier that cannot be sent is said, unless nobody waits for it any more
   await Promise.resolve();
   await Promise.resolve();
   assert.equal(failures.length, 1);
+});
+
+test('without a barrier it rings when it is due, and can be set again', () => {
+  let rings = 0;
+  const plain = new Alarm({
+    now: () => now,
+    sendBarrier: null,
+    rang: () => {
+      rings += 1;
+    },
+    failed: (error) => failures.push(error),
+  });
+  plain.set(now + 50, 'e');
+  pass(49);
+  assert.equal(rings, 0);
+  pass(1);
+  assert.equal(rings, 1);
+  plain.set(now + 10, 'e');
+  pass(10);
+  assert.equal(rings, 2);
 });

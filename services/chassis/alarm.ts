@@ -11,7 +11,8 @@ const longestTimeout = 2 ** 31 - 1;
  */
 export class Alarm {
   private readonly now: () => number;
-  private readonly sendBarrier: (key: string) => Promise<void>;
+  private readonly sendBarrier: ((key: string) => Promise<void>) | null;
+  private readonly rang: () => void;
   private readonly failed: (error: unknown) => void;
   private timer: NodeJS.Timeout | null = null;
   private due: number | null = null;
@@ -20,11 +21,15 @@ export class Alarm {
 
   constructor(to: {
     readonly now: () => number;
-    readonly sendBarrier: (key: string) => Promise<void>;
+    /** Null: it rings as soon as it is due, whatever was reported before. */
+    readonly sendBarrier: ((key: string) => Promise<void>) | null;
+    /** It rings without a barrier. */
+    readonly rang: () => void;
     readonly failed: (error: unknown) => void;
   }) {
     this.now = to.now;
     this.sendBarrier = to.sendBarrier;
+    this.rang = to.rang;
     this.failed = to.failed;
   }
 
@@ -40,6 +45,7 @@ export class Alarm {
 
   private send(key: string): void {
     this.clear();
+    if (this.sendBarrier === null) return this.rang();
     this.barrier = key;
     this.sendBarrier(key).catch((error: unknown) => {
       if (this.barrier === key) this.failed(error);

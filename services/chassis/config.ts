@@ -24,6 +24,8 @@ const Environment = z.object({
   RAVENHELM_WORKSPACES: z.string().min(1).default('.ravenhelm/workspaces'),
   /** Folder of role files; the project's own when not set. */
   RAVENHELM_ROLES: z.string().min(1).optional(),
+  /** File that says which records are tried again, and how; see docs/operations.md. */
+  RAVENHELM_RETRY_POLICY: z.string().min(1).optional(),
   /** How long the group waits for a silent member before its partitions go to another; milliseconds. */
   RAVENHELM_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6000).max(300_000).default(6000),
   /** How long an open transaction may hold readers back when its producer died; milliseconds. */

@@ -1,5 +1,6 @@
 import type { Admin, ConsumerGroupJoinEvent, Kafka, Consumer as KafkaConsumer } from 'kafkajs';
 import type { Codec } from '#schemas/codec.ts';
+import type { TopicNames } from '#topics/table.ts';
 import { asFailure, Failure } from './failures.ts';
 import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
@@ -8,6 +9,7 @@ import { Partition } from './partition.ts';
 import type { FetchControl } from './partition-settings.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import { topicOffsets } from './topic-offsets.ts';
 import { openTransactor } from './transactor.ts';
 
@@ -25,7 +27,8 @@ export interface ConsumerSettings {
   readonly groupId: string;
   readonly publisher: Publisher;
   readonly codec: Codec;
-  readonly deadLetterTopic: string;
+  readonly topics: TopicNames;
+  readonly retries: RetryPolicy;
   readonly sessionTimeoutMs: number;
   readonly transactionTimeoutMs: number;
   readonly now: () => number;
@@ -78,7 +81,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
         openTransactor({ kafka, transactionalIds, transactionTimeoutMs: settings.transactionTimeoutMs }),
       publisher: settings.publisher,
       codec: settings.codec,
-      deadLetterTopic: settings.deadLetterTopic,
+      topics: settings.topics,
+      retries: settings.retries,
       now: settings.now,
       log,
       crash,

@@ -11,6 +11,15 @@ export function needsSchema({ value }: KafkaMessage, codec: Codec): boolean {
   return value !== null && value.length <= mostBytes && !codec.knows(value);
 }
 
+const loadWithinMs = 10_000;
+
+/**
+ * A schema that was registered after this process started. Decoding says it plainly when there is none. Throws Failure
+ * `registry_unavailable`.
+ */
+export const loadSchema = (codec: Codec, value: Buffer): Promise<void> =>
+  codec.load(value, AbortSignal.timeout(loadWithinMs));
+
 /** Throws Failure `undecodable`, `schema_unknown`, `unexpected_type`, `invalid_payload` or `record_too_large`. */
 export function decodeRecord(
   topic: string,

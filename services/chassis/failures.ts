@@ -101,7 +101,26 @@ export const catalogue = {
     false,
     'The record is larger than 256 KiB; put large content into the workspace.',
   ),
+  retry_behind: kind('dead_letter', false, 'An earlier record of its key waits to be tried again.'),
   handler_failed: kind('dead_letter', false, 'The handler threw an unexpected error; the log has the stack.'),
+
+  // A dead letter, told to whoever asked for something to be done with it
+  letter_settled: kind(
+    'caller',
+    false,
+    'The dead letter was sent again or archived before; nothing is done twice.',
+  ),
+  letter_parked: kind(
+    'caller',
+    false,
+    'The dead letter came back too often; it is sent again only with --force.',
+  ),
+  letter_changed: kind('caller', false, 'The dead letter was edited meanwhile; look at it again.'),
+  letter_not_returnable: kind(
+    'caller',
+    false,
+    'Nothing is sent to the topic that the record was on but by its own writer.',
+  ),
 
   // A process
   commit_unknown: kind(

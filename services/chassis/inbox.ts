@@ -43,6 +43,13 @@ export class Inbox {
     }
   }
 
+  /** Forgets what was fetched of a topic. */
+  drop(topic: string): void {
+    const kept = this.items.slice(this.head).filter((item) => item.topic !== topic);
+    this.clear();
+    for (const item of kept) this.push(item);
+  }
+
   clear(): void {
     this.items = [];
     this.head = 0;

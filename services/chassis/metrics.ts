@@ -26,6 +26,12 @@ export const metrics = {
     labelNames: ['code'],
     registers,
   }),
+  waiting: new Counter({
+    name: 'ravenhelm_records_retried_total',
+    help: 'Records put aside to be tried again, by failure code',
+    labelNames: ['code'],
+    registers,
+  }),
   commits: new Counter({
     name: 'ravenhelm_commits_total',
     help: 'Transactions, by outcome',

@@ -5,7 +5,7 @@ export interface OutgoingRecord {
   readonly topic: string;
   readonly partition: number | undefined;
   readonly message: {
-    readonly key: string | Buffer;
+    readonly key: string | Buffer | null;
     readonly value: Buffer | null;
     readonly partition?: number;
     readonly headers?: IHeaders;
@@ -21,7 +21,8 @@ export interface Outbox {
 }
 
 export interface Outgoing {
-  readonly key: string;
+  /** Null: none, as people's tools write it. */
+  readonly key: string | Buffer | null;
   readonly value: Buffer | null;
   /** Chosen by murmur2 of the key when left out, as every Kafka client does. */
   readonly partition?: number;

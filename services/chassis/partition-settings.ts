@@ -1,8 +1,10 @@
 import type { Codec } from '#schemas/codec.ts';
+import type { TopicNames } from '#topics/table.ts';
 import type { Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import type { Transactor } from './transactor.ts';
 
 /** What a partition may ask of the consumer it belongs to. */
@@ -21,7 +23,8 @@ export interface PartitionSettings {
   readonly openTransactor: (transactionalIds: readonly string[]) => Transactor;
   readonly publisher: Publisher;
   readonly codec: Codec;
-  readonly deadLetterTopic: string;
+  readonly topics: TopicNames;
+  readonly retries: RetryPolicy;
   readonly now: () => number;
   readonly log: Logger;
   readonly crash: (failure: Failure) => void;

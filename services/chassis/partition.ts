@@ -1,24 +1,26 @@
 import type { Batch, KafkaMessage } from 'kafkajs';
+import { untilAcquired } from './acquiring.ts';
 import { Alarm } from './alarm.ts';
-import { deadLetter } from './dead-letter.ts';
+import { Aside } from './aside.ts';
 import { within } from './deadline.ts';
-import { decodeRecord, needsSchema } from './decode-record.ts';
+import { decodeRecord, loadSchema, needsSchema } from './decode-record.ts';
 import { asFailure, type Failure } from './failures.ts';
-import { Inbox } from './inbox.ts';
+import { reportGap } from './gaps.ts';
+import { Holds } from './holds.ts';
+import { type Fetched, Inbox } from './inbox.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { outgoing } from './outbox.ts';
 import type { PartitionSettings } from './partition-settings.ts';
 import type { PartitionLogic } from './processor.ts';
 import { epochKey, positionsKey, Restore } from './restore.ts';
+import { announceSignal } from './signals.ts';
 import { stopPoint } from './stop-point.ts';
 import { Transaction } from './transaction.ts';
 import type { Transactor } from './transactor.ts';
 
 /** How long facts that nobody waits for may wait for company, in milliseconds. */
 const lazyMs = 4;
-/** Acquisitions in a row that may fail before the process gives up and lets its supervisor start it again. */
-const mostFailures = 8;
 
 type State = 'acquiring' | 'running' | 'closed';
 
@@ -35,9 +37,11 @@ export class Partition {
   private readonly log: Logger;
   private readonly inbox = new Inbox();
   private readonly alarm: Alarm;
+  private readonly holds: Holds;
   private state: State = 'acquiring';
   private logic: PartitionLogic | null = null;
   private restore: Restore | null = null;
+  private aside: Aside | null = null;
   private transactor: Transactor | null = null;
   private transaction = new Transaction();
   /** The commit under way. Never rejects. */
@@ -45,7 +49,6 @@ export class Partition {
   private lazyTimer: NodeJS.Timeout | null = null;
   private loadingSchema = false;
   private paused = false;
-  private failures = 0;
   /** When something last moved, for the watchdog; milliseconds of the monotonic clock. */
   private movedAt = performance.now();
   /** Next offset to be fetched, by input topic. */
@@ -57,12 +60,16 @@ export class Partition {
     const { processor, publisher, index } = settings;
     this.settings = settings;
     this.log = settings.log.child({ service: processor.service, partition: index });
+    this.holds = new Holds(index, settings.control);
+    const { barrierTopic } = processor;
     this.alarm = new Alarm({
       now: settings.now,
-      async sendBarrier(key) {
-        if (processor.barrierTopic === null) return;
-        await publisher.send(processor.barrierTopic, [{ key, value: null, partition: index }]);
-      },
+      sendBarrier:
+        barrierTopic === null
+          ? null
+          : async (key) =>
+              void (await publisher.send(barrierTopic, [{ key, value: null, partition: index }])),
+      rang: () => this.rang(),
       failed: (error) => this.fail(asFailure(error, 'commit_unknown')),
     });
   }
@@ -90,27 +97,13 @@ export class Partition {
 
   /** Takes the partition over. Never throws: what fails is tried again, and too many failures end the process. */
   async acquire(): Promise<void> {
-    while (!this.is('closed')) {
-      const started = performance.now();
-      try {
-        await this.acquireOnce();
-        metrics.acquireSeconds.observe((performance.now() - started) / 1000);
-        this.failures = 0;
-        this.pump();
-        return;
-      } catch (error) {
-        if (this.is('closed')) return;
-        this.failures += 1;
-        const { failures } = this;
-        const failure = asFailure(error, 'commit_unknown');
-        this.log.warn(
-          { code: failure.code, error: failure.message, failures },
-          'could not acquire partition',
-        );
-        if (failures >= mostFailures) return this.settings.crash(failure);
-        await new Promise((done) => setTimeout(done, Math.min(100 * 2 ** failures, 5000)));
-      }
-    }
+    const acquired = await untilAcquired({
+      once: () => this.acquireOnce(),
+      over: () => this.is('closed'),
+      crash: this.settings.crash,
+      log: this.log,
+    });
+    if (acquired) this.pump();
   }
 
   private async acquireOnce(): Promise<void> {
@@ -129,8 +122,10 @@ export class Partition {
     stopPoint('fenced');
 
     const logic = processor.open(index);
-    const restore = new Restore(logic, codec);
+    const aside = this.openAside();
+    const restore = new Restore(logic, aside, codec);
     this.logic = logic;
+    this.aside = aside;
     this.restore = restore;
     control.seek(stateTopic, index, await control.earliest(stateTopic, index));
     const marker = { key: epochKey, value: Buffer.from(restore.marker), partition: index };
@@ -152,18 +147,28 @@ export class Partition {
     this.log.info({ positions: restore.positions }, 'partition acquired');
   }
 
+  private openAside(): Aside {
+    const { topics: names, processor, index: partition, retries: policy, codec } = this.settings;
+    return new Aside({ names, service: processor.service, partition, policy, codec, log: this.log });
+  }
+
   private async resumeInputs(restored: Readonly<Record<string, number>>): Promise<void> {
     const { processor, control, index } = this.settings;
     for (const topic of processor.inputs) {
       const earliest = await control.earliest(topic, index);
       const position = restored[topic] ?? earliest;
-      if (position < earliest) this.reportGap(topic, position, earliest);
+      if (position < earliest) reportGap(this.log, topic, position, earliest);
       this.fetchPositions.set(topic, Math.max(position, earliest));
       this.committedPositions.set(topic, Math.max(position, earliest));
     }
     this.seekInputs();
+    this.resumeFetch();
+  }
+
+  private resumeFetch(): void {
     this.paused = false;
-    for (const topic of processor.inputs) control.resume(topic, index);
+    const { processor, control } = this.settings;
+    for (const topic of processor.inputs) if (!this.holds.waits(topic)) control.resume(topic, this.index);
   }
 
   /** After a rebalance that left the partition here, the client starts from the group's offsets, which lag behind. */
@@ -178,12 +183,6 @@ export class Partition {
     for (const topic of this.settings.processor.inputs) this.settings.control.pause(topic, this.index);
   }
 
-  private reportGap(topic: string, expected: number, found: number): void {
-    metrics.inputGaps.inc({ topic }, found - expected);
-    const fields = { code: 'input_gap', topic, expected, found };
-    this.log.error(fields, 'records were deleted before they were read');
-  }
-
   /** Takes what the client fetched; returns at once, so that no partition waits for another. */
   offer(batch: Batch): void {
     if (batch.topic === this.settings.processor.stateTopic) {
@@ -194,16 +193,18 @@ export class Partition {
 
   private offerInputs(batch: Batch): void {
     const { topic } = batch;
-    const expected = this.fetchPositions.get(topic) ?? 0;
-    // The client jumped, because the broker no longer had the offset. (Its types leave this field out.)
+    // (The client's types leave this field out.)
     const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string };
-    if (Number(fetchedOffset) > expected) this.reportGap(topic, expected, Number(fetchedOffset));
+    if (this.holds.isStray(topic, Number(fetchedOffset))) return;
+    const expected = this.fetchPositions.get(topic) ?? 0;
+    // The client jumped, because the broker no longer had the offset.
+    if (Number(fetchedOffset) > expected) reportGap(this.log, topic, expected, Number(fetchedOffset));
     metrics.records.inc({ topic }, batch.messages.length);
     for (const message of batch.messages) {
       const offset = Number(message.offset);
       if (offset < expected) continue;
       this.inbox.push({ topic, offset, message });
-      this.announceSignal(topic, message);
+      announceSignal(this.logic, topic, this.index, message, this.settings.codec);
     }
     this.fetchPositions.set(topic, Number(batch.lastOffset()) + 1);
     if (this.inbox.overfull && !this.paused) this.pauseInputs();
@@ -213,20 +214,8 @@ export class Partition {
   /** The client went past records that it does not show: control records and aborted ones. */
   skipped(topic: string, next: number): void {
     const position = this.fetchPositions.get(topic);
-    if (this.is('running') && position !== undefined && next > position) this.fetchPositions.set(topic, next);
-  }
-
-  private announceSignal(topic: string, message: KafkaMessage): void {
-    const { logic } = this;
-    const { codec } = this.settings;
-    if (logic?.signals === undefined || message.value === null) return;
-    const name = codec.nameOf(message.value);
-    if (name === null || !logic.signals.has(name)) return;
-    try {
-      logic.arrived?.(decodeRecord(topic, this.index, message, codec));
-    } catch {
-      // Its turn will come, and with it the dead letter.
-    }
+    if (!this.is('running') || this.holds.has(topic)) return;
+    if (position !== undefined && next > position) this.fetchPositions.set(topic, next);
   }
 
   /** Handles what there is room for, and starts a commit when none is under way. Call it whenever something changed. */
@@ -234,10 +223,7 @@ export class Partition {
     const { logic } = this;
     if (!this.is('running') || logic === null) return;
     this.handleInbox(logic);
-    if (this.paused && this.inbox.roomy) {
-      this.paused = false;
-      for (const topic of this.settings.processor.inputs) this.settings.control.resume(topic, this.index);
-    }
+    if (this.paused && this.inbox.roomy) this.resumeFetch();
     this.alarm.set(logic.nextAlarm(), this.restore?.marker ?? '');
     if (this.committing !== null || this.transaction.empty) return;
     if (this.transaction.urgent || this.transaction.full) this.commit(logic);
@@ -248,7 +234,12 @@ export class Partition {
     if (this.loadingSchema) return;
     for (let item = this.inbox.peek(); item !== undefined; item = this.inbox.peek()) {
       if (this.transaction.full || !logic.ready()) return;
-      if (needsSchema(item.message, this.settings.codec)) {
+      const due = logic.notBefore?.(item.topic, item.message) ?? 0;
+      if (due > this.settings.now()) {
+        this.hold(item, due);
+        continue;
+      }
+      if (!this.isRaw(item.topic) && needsSchema(item.message, this.settings.codec)) {
         void this.loadSchema(item.message);
         return;
       }
@@ -259,21 +250,47 @@ export class Partition {
     }
   }
 
+  private isRaw(topic: string): boolean {
+    return this.settings.processor.raw?.has(topic) === true;
+  }
+
+  /** Its topic waits until the record is due, and is then read again from there. */
+  private hold({ topic, offset }: Fetched, due: number): void {
+    this.inbox.drop(topic);
+    this.fetchPositions.set(topic, offset);
+    this.holds.hold(topic, offset, due - this.settings.now(), () => !this.paused);
+  }
+
   private handle(logic: PartitionLogic, topic: string, message: KafkaMessage): void {
-    const { transaction } = this;
-    const { codec, now } = this.settings;
+    const { transaction, aside } = this;
+    const { codec } = this.settings;
+    const now = this.settings.now();
+    if (aside === null) return;
     if (this.alarm.isBarrier(message)) {
       if (this.alarm.rings(message)) this.ring(logic);
       return;
     }
+    const behind = aside.behind(topic, message, now);
+    if (behind !== null) return transaction.add(behind);
     transaction.begin();
     try {
-      const urgency = logic.handle(decodeRecord(topic, this.index, message, codec), now(), transaction);
+      const partition = this.index;
+      const urgency = this.isRaw(topic)
+        ? logic.handleRaw?.({ topic, partition, offset: Number(message.offset), message }, now, transaction)
+        : logic.handle(decodeRecord(topic, partition, message, codec), now, transaction);
       if (urgency === 'urgent') transaction.urgent = true;
+      aside.handled(topic, message, now);
     } catch (error) {
       transaction.rollBack();
-      this.bury(topic, message, asFailure(error, 'handler_failed'));
+      transaction.add(aside.failed(topic, message, asFailure(error, 'handler_failed'), now));
     }
+  }
+
+  /** The alarm is due, and waits for nothing that was reported before. */
+  private rang(): void {
+    if (!this.is('running') || this.logic === null) return;
+    this.ring(this.logic);
+    this.pump();
   }
 
   private ring(logic: PartitionLogic): void {
@@ -285,26 +302,11 @@ export class Partition {
     this.transaction.urgent = true;
   }
 
-  /** Never blocks the partition, never drops the record: it goes to the dead letters in the same transaction. */
-  private bury(topic: string, message: KafkaMessage, failure: Failure): void {
-    const { deadLetterTopic, processor, now } = this.settings;
-    const { code } = failure;
-    const fields = { code, topic, offset: message.offset, error: failure.message };
-    if (code === 'handler_failed') this.log.error({ ...fields, stack: failure.stack }, 'dead letter');
-    else this.log.warn(fields, 'dead letter');
-    metrics.deadLetters.inc({ code });
-    const origin = { topic, partition: this.index, message };
-    this.transaction.add(
-      deadLetter({ topic: deadLetterTopic, service: processor.service, origin, failure, now: now() }),
-    );
-  }
-
-  /** A schema that was registered after this process started. Decoding says it plainly when there is none. */
   private async loadSchema({ value }: KafkaMessage): Promise<void> {
     if (value === null) return;
     this.loadingSchema = true;
     try {
-      await this.settings.codec.load(value, AbortSignal.timeout(10_000));
+      await loadSchema(this.settings.codec, value);
     } catch (error) {
       this.fail(asFailure(error, 'registry_unavailable'));
     } finally {
@@ -356,7 +358,9 @@ export class Partition {
     const { stateTopic } = this.settings.processor;
     const partition = this.index;
     logic.conclude?.(transaction);
-    for (const [key, value] of logic.changes()) transaction.send(stateTopic, { key, value, partition });
+    for (const changes of [logic.changes(), this.aside?.changes() ?? []]) {
+      for (const [key, value] of changes) transaction.send(stateTopic, { key, value, partition });
+    }
     const positions = Object.fromEntries([...this.committedPositions, ...transaction.positions]);
     const value = Buffer.from(JSON.stringify(positions));
     transaction.send(stateTopic, { key: positionsKey, value, partition });
@@ -381,6 +385,8 @@ export class Partition {
     this.logic?.close();
     this.logic = null;
     this.restore = null;
+    this.aside = null;
+    this.holds.clear();
     this.stopLazyTimer();
     this.alarm.clear();
   }

@@ -1,3 +1,4 @@
+import type { KafkaMessage } from 'kafkajs';
 import type { Decoded } from '#schemas/codec.ts';
 import type { RecordName } from '#schemas/types.gen.ts';
 import type { Outbox } from './outbox.ts';
@@ -16,6 +17,14 @@ export interface InputRecord {
   readonly bytes: Buffer;
 }
 
+/** A record as it came. */
+export interface RawRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly message: KafkaMessage;
+}
+
 /** `urgent`: somebody waits for what came of the record. `lazy`: it may wait a few milliseconds for company. */
 export type Urgency = 'urgent' | 'lazy';
 
@@ -28,7 +37,10 @@ export interface Processor {
   readonly service: string;
   readonly inputs: readonly string[];
   readonly stateTopic: string;
-  /** The input on which a barrier travels before an alarm fires; null for a service without alarms. */
+  /** Inputs that are not decoded: whatever was put aside. */
+  readonly raw?: ReadonlySet<string>;
+  /** The input on which a barrier travels before an alarm fires; null for a service without alarms, or
+   * whose alarms need not wait for what was reported before. */
   readonly barrierTopic: string | null;
   /** Transactional ids that take turns in a partition: two where transactions follow each other closely. */
   readonly transactionalIds: (partition: number) => readonly string[];
@@ -52,6 +64,13 @@ export interface PartitionLogic {
    * record goes to the dead letter topic.
    */
   handle(record: InputRecord, now: number, out: Outbox): Urgency;
+  /** Takes one record of a raw input (`Processor.raw`), as `handle` does. */
+  handleRaw?(record: RawRecord, now: number, out: Outbox): Urgency;
+  /**
+   * When a record may be handled at the earliest; epoch milliseconds, null: now. Until then nothing more of its topic
+   * is read in this partition; the other inputs go on.
+   */
+  notBefore?(topic: string, message: KafkaMessage): number | null;
   /** When the next timer is due; epoch milliseconds. */
   nextAlarm(): number | null;
   /** Fires all that is due. Everything that was reported before has been handled. */

@@ -21,7 +21,7 @@ function reading() {
     changes: () => [],
     close() {},
   };
-  return { state, restore: new Restore(logic, createCodec(numberedIds())) };
+  return { state, restore: new Restore(logic, { restore() {} }, createCodec(numberedIds())) };
 }
 
 const record = (key: string, value: string | null): KafkaMessage => ({

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { KafkaMessage } from 'kafkajs';
 import { z } from 'zod';
 import type { Codec } from '#schemas/codec.ts';
+import type { Aside } from './aside.ts';
 import { Failure } from './failures.ts';
+import { isQueueKey } from './key-queues.ts';
 import type { PartitionLogic } from './processor.ts';
 
 /** Keys that the chassis itself writes into a state topic. */
@@ -25,13 +27,15 @@ export class Restore {
   /** Positions after the last handled record, by input topic, as of the last committed transaction. */
   positions: Readonly<Record<string, number>> = {};
   private readonly logic: PartitionLogic;
+  private readonly aside: Pick<Aside, 'restore'>;
   private readonly codec: Codec;
   private readonly schemas: Promise<void>[] = [];
   private reached: (() => void) | null = null;
   private over = false;
 
-  constructor(logic: PartitionLogic, codec: Codec) {
+  constructor(logic: PartitionLogic, aside: Pick<Aside, 'restore'>, codec: Codec) {
     this.logic = logic;
+    this.aside = aside;
     this.codec = codec;
   }
 
@@ -43,6 +47,8 @@ export class Restore {
         if (value?.toString() === this.marker) this.end();
       } else if (name === positionsKey) {
         this.positions = Positions.parse(JSON.parse(value?.toString() ?? '{}'));
+      } else if (isQueueKey(name)) {
+        this.aside.restore(name, value);
       } else {
         this.takeState(name, value);
       }

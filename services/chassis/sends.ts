@@ -17,7 +17,7 @@ export function splitSends(records: readonly OutgoingRecord[]): TopicMessages[][
   const fill = new Map<string, { send: number; records: number; bytes: number }>();
   for (const record of records) {
     const place = `${record.topic}/${record.partition ?? ''}`;
-    const bytes = record.message.key.length + (record.message.value?.length ?? 0) + recordOverhead;
+    const bytes = (record.message.key?.length ?? 0) + (record.message.value?.length ?? 0) + recordOverhead;
     let filled = fill.get(place);
     if (filled === undefined) {
       filled = { send: 0, records: 0, bytes: 0 };

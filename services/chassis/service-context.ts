@@ -8,6 +8,7 @@ import type { Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 /** All that a service is given. It opens nothing of this itself, and closes nothing of it. */
 export interface ServiceContext {
@@ -21,6 +22,7 @@ export interface ServiceContext {
   /** Name of this process on health events and reports: service, host and pid. */
   readonly agent: string;
   readonly now: () => number;
+  readonly retries: RetryPolicy;
   /** Ends the process with an error: for what only a fresh start can mend. */
   readonly crash: (failure: Failure) => void;
   /** Runs a processor as a member of its consumer group. */

@@ -9,6 +9,7 @@ import { startHeartbeat } from './heartbeat.ts';
 import { connectKafka, type KafkaSettings, silenceKafkajsWarnings } from './kafka.ts';
 import { type Logger, openLog } from './log.ts';
 import { openPublisher } from './publisher.ts';
+import { readRetryPolicy } from './retry-policy-file.ts';
 import { processScrubber } from './secrets.ts';
 import type { Service, ServiceContext } from './service-context.ts';
 import { startTracing } from './tracing.ts';
@@ -54,7 +55,9 @@ export async function run(name: string, start: (context: ServiceContext) => Prom
 
 function configOrExit(): Config {
   try {
-    return readConfig(process.env);
+    const config = readConfig(process.env);
+    readRetryPolicy(config.RAVENHELM_RETRY_POLICY);
+    return config;
   } catch (error) {
     process.stderr.write(`${asFailure(error).message}\n`);
     process.exit(2);
@@ -117,6 +120,7 @@ export async function openContext(
   const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId: agent, log, ...network });
   const admin = kafka.admin({ retry: { retries: 8 } });
   const now = Date.now;
+  const retries = readRetryPolicy(config.RAVENHELM_RETRY_POLICY);
   const [codec, publisher] = await Promise.all([
     openCodec(config.SCHEMA_REGISTRY_URL, {
       missionsSubject: `${topics.missions}-value`,
@@ -135,6 +139,7 @@ export async function openContext(
     log,
     agent,
     now,
+    retries,
     crash,
     consume: (processor) =>
       startConsumer({
@@ -144,7 +149,8 @@ export async function openContext(
         groupId: groupName(prefix, processor.service),
         publisher,
         codec,
-        deadLetterTopic: topics.dlq,
+        topics,
+        retries,
         sessionTimeoutMs: config.RAVENHELM_SESSION_TIMEOUT_MS,
         transactionTimeoutMs: config.RAVENHELM_TRANSACTION_TIMEOUT_MS,
         now,

@@ -11,7 +11,8 @@ const registryMs = 5000;
 /** Who runs which role, by the health topic. */
 export class LiveRoles implements AgentsView {
   private readonly agents = new Agents();
-  private roles: ReadonlyMap<string, RoleAgents> = new Map();
+  /** Null: to be counted again. */
+  private counted: ReadonlyMap<string, RoleAgents> | null = null;
   /** When anything was heard last, ourselves among it: else it is us who hear nothing. */
   private heardAt: number | null = null;
   private now = 0;
@@ -30,9 +31,15 @@ export class LiveRoles implements AgentsView {
     this.refresh(now);
   }
 
+  /** It is later now, and who was silent meanwhile may be lost. */
   refresh(now: number): void {
     this.now = now;
-    this.roles = byRole(this.agents.list(now));
+    this.counted = null;
+  }
+
+  private get roles(): ReadonlyMap<string, RoleAgents> {
+    this.counted ??= byRole(this.agents.list(this.now));
+    return this.counted;
   }
 
   capacity(role: string): number {

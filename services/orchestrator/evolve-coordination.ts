@@ -110,12 +110,12 @@ export function coordinated(
     }
     case 'aggregation_started': {
       const { aggregation, due_at } = fact.payload;
-      return { ...now, joins: [...state.joins, { aggregation, due_at }] };
+      return { ...now, joins: [...state.joins, { aggregation, due_at: Math.max(0, due_at) }] };
     }
     case 'aggregation_completed':
     case 'aggregation_timed_out': {
-      const joins = state.joins.filter(({ aggregation }) => aggregation !== fact.payload.aggregation);
-      return { ...now, joins };
+      // Its name stays known, so that the same start, reported twice, does not begin it anew.
+      return { ...now, joins: joinsWith(state, fact.payload.aggregation, joinEnded) };
     }
     case 'pause_requested':
     case 'reactions_settled':
@@ -130,9 +130,18 @@ export function coordinated(
 
 /** The timer of a join has fired: it stays open until the correlator has said what was missing, and fires no more. */
 export function joinFired(state: MissionState, aggregation: string, at: number): MissionState {
-  const joins = state.joins.map((join) => (join.aggregation === aggregation ? { ...join, due_at: 0 } : join));
-  return { ...state, joins, updated_at: at };
+  return { ...state, joins: joinsWith(state, aggregation, 0), updated_at: at };
 }
+
+/** In place of when it is due. */
+const joinEnded = -1;
+
+const joinsWith = ({ joins }: MissionState, aggregation: string, due_at: number) =>
+  joins.map((join) => (join.aggregation === aggregation ? { ...join, due_at } : join));
+
+/** An aggregator that has begun and not ended. */
+export const openJoin = ({ joins }: MissionState, aggregation: string) =>
+  joins.find((join) => join.aggregation === aggregation && join.due_at !== joinEnded);
 
 /** What a task that waited goes on with: the answer to the call that it waits in. */
 function told(task: TaskState, decision: 'resolved' | 'unavailable', comment: string): Partial<TaskState> {

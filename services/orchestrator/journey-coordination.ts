@@ -39,7 +39,7 @@ export function coordination(
 ): Input {
   const salt = Math.floor(pick / 16);
   const step = reported + (salt % 4);
-  const join = `j${salt % 3}`;
+  const join = `j${salt % 7}`;
   const open = state.joins[salt % Math.max(1, state.joins.length)]?.aggregation ?? join;
   switch (pick % 16) {
     case 0:

@@ -300,7 +300,11 @@ export class Missions implements PartitionLogic {
     const state = this.active.get(absence.mission)?.state;
     if (state === undefined || !this.absences.tell(absence)) return;
     const event = absenceReport(state, absence, now);
-    this.apply(absence.mission, { kind: 'report', event }, event.event_id, now, out);
+    try {
+      this.apply(absence.mission, { kind: 'report', event }, event.event_id, now, out);
+    } catch (error) {
+      this.settings.log.error({ ...absence, error: String(error) }, 'an absence could not be told');
+    }
   }
 
   /** One mission's timer that cannot be decided must not stop those of the others. */

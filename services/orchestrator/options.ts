@@ -1,6 +1,7 @@
 import { Failure } from '#chassis/failures.ts';
 import type { Amounts, MissionOptions } from '#schemas/types.gen.ts';
 import { checkReactions } from './reaction-options.ts';
+import { checkRetries } from './retries.ts';
 
 /** What a mission may say of how it is planned; the first is what an empty text means. */
 const choices = {
@@ -20,6 +21,7 @@ export function resolveOptions(options: MissionOptions): MissionOptions {
     if (modelName.test(model)) continue;
     throw invalid(`models${role === '' ? '' : `.${role}`}`, model, 'provider/name, like ollama/llama3.1');
   }
+  checkRetries(options.retries);
   checkAmounts(options.budget, 'budget');
   checkAmounts(options.per_task, 'per_task');
   if (options.review !== '' && options.review !== 'plan') {

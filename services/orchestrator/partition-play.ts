@@ -139,7 +139,7 @@ export class PartitionPlay {
 
   private commit(transaction: Transaction): void {
     for (const { topic, message } of transaction.records) {
-      assert.ok(message.value !== null);
+      assert.ok(message.value !== null && message.key !== null);
       this.sent.push({ topic, key: message.key.toString(), value: codec.decode(message.value).value });
     }
     for (const [key, value] of this.missions.changes()) {

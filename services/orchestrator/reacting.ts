@@ -4,6 +4,7 @@ import { ask, release } from './assigning.ts';
 import { mostGiven } from './context.ts';
 import { cut } from './cut.ts';
 import { finish } from './ending.ts';
+import { openJoin } from './evolve-coordination.ts';
 import type { FactDraft } from './facts.ts';
 import { type Decision, type EmitInput, ignore, type ReactionReport, type TimerInput } from './input.ts';
 import { requestedTask } from './requested-task.ts';
@@ -14,7 +15,7 @@ import type { Turn } from './turn.ts';
 
 /** What the correlator reports, and what people put onto the ledger. */
 
-/** Aggregators of one mission that wait at once, standing ones among them. */
+/** Aggregators of one mission, standing ones among them. Each begins once. */
 const mostJoins = 256;
 const defaultHops = 16;
 
@@ -61,9 +62,7 @@ export function react(turn: Turn, event: ReactionReport): Decision {
     }
     case 'aggregation_completed':
     case 'aggregation_timed_out':
-      if (!state.joins.some(({ aggregation }) => aggregation === event.payload.aggregation)) {
-        return ignore('AggregationUnknown');
-      }
+      if (openJoin(state, event.payload.aggregation) === undefined) return ignore('AggregationUnknown');
       turn.add({ event_type: event.event_type, ...between, payload: event.payload } as FactDraft);
       break;
     case 'reactions_settled':
@@ -137,7 +136,7 @@ export function emit(turn: Turn, { emission, by }: EmitInput): Decision {
 
 /** The timeout of an aggregator came due: what has been received by now is the correlator's to say. */
 export function overdue(turn: Turn, timer: TimerInput): Decision {
-  const join = turn.state.joins.find(({ aggregation }) => aggregation === timer.aggregation);
+  const join = openJoin(turn.state, timer.aggregation);
   if (join === undefined || join.due_at !== timer.due_at || timer.due_at > turn.now || join.due_at <= 0)
     return ignore('TimerStale');
   turn.add(fired(timer));

@@ -1,9 +1,9 @@
-import { Failure, isRetried } from '#chassis/failures.ts';
+import { Failure } from '#chassis/failures.ts';
 import type { PayloadOf } from '#schemas/types.gen.ts';
 import { resume } from './assigning.ts';
 import { finishOrRelease, taskEnded } from './consequences.ts';
 import { type Decision, type IgnoreReason, ignore, type TaskReport } from './input.ts';
-import { retryDelay } from './policy.ts';
+import { type AttemptRetry, attemptRetry, delayAfterAttempt } from './retries.ts';
 import { said, whyNotHandedOver } from './saying.ts';
 import { whyStale } from './stale.ts';
 import type { MissionState, TaskState } from './state.ts';
@@ -84,12 +84,11 @@ const whyStarted = (task: TaskState): IgnoreReason | null =>
   task.status === 'running' ? 'AlreadyStarted' : null;
 
 /** While a mission is being undone, only what undoes is tried again. */
-function mayTryAgain({ plan, tasks, undoing }: MissionState, position: number): boolean {
+function retryOf({ plan, policy, undoing }: MissionState, position: number, code: string): AttemptRetry {
   const spec = plan?.tasks[position];
-  const task = tasks[position];
-  if (spec === undefined || task === undefined) return false;
-  if (undoing !== '' && spec.compensates === '') return false;
-  return countedAttempts(task) < spec.max_attempts;
+  const may = spec !== undefined && (undoing === '' || spec.compensates !== '');
+  const again = attemptRetry(policy, code, spec?.role ?? '', spec?.max_attempts ?? 1);
+  return may ? again : { ...again, max_attempts: 1 };
 }
 
 /** An attempt ended in failure: it is tried again later, or the task has failed for good. */
@@ -102,8 +101,10 @@ export function attemptFailed(
   const { state, now } = turn;
   const { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms } = report;
   const failure = { task_id, attempt, lease, agent, code, message, steps, journal_hash, usage, duration_ms };
-  if (isRetried(code) && mayTryAgain(state, position)) {
-    const retry_at = now + retryDelay(state.policy, countedAttempts(state.tasks[position]));
+  const again = retryOf(state, position, code);
+  const tries = countedAttempts(state.tasks[position]);
+  if (tries < again.max_attempts) {
+    const retry_at = now + delayAfterAttempt(again, tries);
     turn.add({ event_type: 'task_attempt_failed', ...between, payload: { ...failure, retry_at } });
     // The task gave its place in flight back.
     finishOrRelease(turn);

@@ -62,7 +62,7 @@ export interface MissionState {
   readonly provided: readonly records.NamedText[];
   /** What every task that is assigned is told. */
   readonly shared: readonly records.NamedText[];
-  /** Aggregators that have begun and not ended. */
+  /** Aggregators that have begun. */
   readonly joins: readonly records.OpenJoin[];
   /** Why what was done is being undone: what the mission will fail with; empty: it is not. */
   readonly undoing: string;

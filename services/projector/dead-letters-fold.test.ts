@@ -20,7 +20,7 @@ test('a dead letter tells where it came from and why', () => {
     failure: new Failure('undecodable', 'found junk'),
   });
   const headers = written.headers ?? {};
-  const received = { key: Buffer.from(written.key), value: written.value, headers, timestamp: '0' };
+  const received = { key: Buffer.from(written.key ?? ''), value: written.value, headers, timestamp: '0' };
   assert.deepEqual(deadLetterRow({ offset: 5, message: received }, 1), {
     ...{ partition: 1, offset: 5, key: null, topic: 'p.missions', topic_partition: 3, topic_offset: 41 },
     ...{ stage: 'orchestrator', code: 'undecodable', message: 'found junk', attempts: 1, redrives: 0 },

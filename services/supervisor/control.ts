@@ -7,7 +7,7 @@ import { withLock } from '#local/lock.ts';
 import { identityOf } from '#local/processes.ts';
 import { withLog } from './log-file.ts';
 import { revive } from './revive.ts';
-import { type Counts, kinds, type ServiceKind } from './services.ts';
+import { type Counts, countFlags, kinds, type ServiceKind } from './services.ts';
 import { readSupervisorFile, type SupervisorRecord } from './state-file.ts';
 
 export interface StartSettings {
@@ -88,8 +88,17 @@ export async function supervisorRuns(dir: string): Promise<boolean> {
  */
 function settingsOf({ env, counts }: StartSettings): string {
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX = 'ravenhelm' } = env;
+  const { RAVENHELM_RETRY_POLICY } = env;
   const models = modelSettings(env);
-  const asked = { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, RAVENHELM_ROLES, RAVENHELM_PREFIX, models, ...counts };
+  const asked = {
+    KAFKA_BROKERS,
+    SCHEMA_REGISTRY_URL,
+    RAVENHELM_ROLES,
+    RAVENHELM_PREFIX,
+    models,
+    RAVENHELM_RETRY_POLICY,
+    ...counts,
+  };
   return hash('sha256', JSON.stringify(asked));
 }
 
@@ -118,22 +127,10 @@ const isOf = (kind: ServiceKind, name: string): boolean => name === kind || name
 
 async function launch(to: StartSettings, settings: string): Promise<void> {
   const log = join(to.dir, 'logs', 'supervisor.log');
-  const { orchestrator, correlator, worker, projector, statistics } = to.counts;
   const args = [
     join(import.meta.dirname, 'main.ts'),
     ...['--dir', to.dir, '--cwd', to.cwd, '--settings', settings, '--first-port', String(to.firstPort)],
-    ...[
-      '--orchestrators',
-      String(orchestrator),
-      '--correlators',
-      String(correlator),
-      '--workers',
-      String(worker),
-      '--projectors',
-      String(projector),
-      '--statistics',
-      String(statistics),
-    ],
+    ...countFlags(to.counts),
   ];
   const child = withLog(log, (fd) =>
     spawn(process.execPath, args, { cwd: to.cwd, env: to.env, detached: true, stdio: ['ignore', fd, fd] }),

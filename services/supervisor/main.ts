@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { openLog } from '#chassis/log.ts';
 import { reviveSignal } from './revive.ts';
-import { servicesFor } from './services.ts';
+import { countsIn, servicesFor } from './services.ts';
 import { type Supervisor, supervise } from './supervisor.ts';
 
 const { values } = parseArgs({
@@ -10,11 +10,7 @@ const { values } = parseArgs({
     cwd: { type: 'string' },
     settings: { type: 'string' },
     'first-port': { type: 'string' },
-    orchestrators: { type: 'string', default: '1' },
-    correlators: { type: 'string', default: '1' },
-    workers: { type: 'string', default: '1' },
-    projectors: { type: 'string', default: '1' },
-    statistics: { type: 'string', default: '1' },
+    count: { type: 'string', multiple: true, default: [] },
   },
 });
 const { dir, cwd = process.cwd(), settings = '' } = values;
@@ -31,13 +27,7 @@ const supervised = await supervise({
   env: process.env,
   log,
   firstPort: Number(values['first-port'] ?? 18100),
-  services: servicesFor({
-    orchestrator: Number(values.orchestrators),
-    correlator: Number(values.correlators),
-    worker: Number(values.workers),
-    projector: Number(values.projectors),
-    statistics: Number(values.statistics),
-  }),
+  services: servicesFor(countsIn(values.count)),
 });
 
 supervisor = supervised;

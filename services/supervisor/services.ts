@@ -14,7 +14,7 @@ export interface ServiceSpec {
   readonly environment?: (env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
 }
 
-export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics';
+export type ServiceKind = 'orchestrator' | 'correlator' | 'worker' | 'projector' | 'statistics' | 'retrier';
 export type Counts = Readonly<Record<ServiceKind, number>>;
 
 const services = join(import.meta.dirname, '..');
@@ -26,9 +26,20 @@ const table: Readonly<Record<ServiceKind, { readonly args: readonly string[]; re
   worker: { args: ['--roles', 'all'], count: 1 },
   projector: { args: [], count: 1 },
   statistics: { args: [], count: 1 },
+  retrier: { args: [], count: 1 },
 };
 
 export const kinds = Object.keys(table) as ServiceKind[];
+
+/** `orchestrator=2`, as the supervisor is started with. */
+export const countFlags = (counts: Counts): string[] =>
+  kinds.flatMap((kind) => ['--count', `${kind}=${counts[kind]}`]);
+
+export function countsIn(flags: readonly string[]): Counts {
+  return countsOf(
+    Object.fromEntries(flags.map((flag) => flag.split('=')).map(([kind, number]) => [kind, Number(number)])),
+  );
+}
 
 export function countsOf(wanted: Partial<Counts>): Counts {
   const counts = kinds.map((kind) => [kind, wanted[kind] ?? table[kind].count] as const);

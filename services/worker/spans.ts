@@ -74,7 +74,7 @@ function describeEnd(span: OpenSpan, report: EndReport | null): void {
       return span.set({ 'ravenhelm.outcome': 'parked' });
     case 'agent_handoff': {
       const { steps, usage } = report.payload;
-      return span.set({ 'ravenhelm.outcome': 'handed_off', 'ravenhelm.steps': steps, ...costOf(usage) });
+      return span.set({ 'ravenhelm.outcome': 'handed_over', 'ravenhelm.steps': steps, ...costOf(usage) });
     }
     case 'task_released':
       return span.set({ 'ravenhelm.outcome': 'released' });
