@@ -24,7 +24,7 @@ export function documentOf(figures: Figures): string {
 
 Written by \`${command} --write\`; do not edit. How it works, and how to run it: [operations](operations.md#faults).
 
-On ${started_at.slice(0, 10)}, with seed ${seed}, in ${Math.round(seconds / 60)} minutes, on ${machine.cores} cores and ${machine.memory_gb} GB of memory with Node ${machine.node}: a broker, a registry and a PostgreSQL, three processes
+On ${started_at.slice(0, 10)}, with seed ${seed}, in ${Math.round(seconds / 60)} minutes, on ${machine.cores} cores and ${machine.memory_gb} GB of memory with Node ${machine.node}: a broker, a registry and a PostgreSQL, ${form === 'short' ? 'two' : 'three'} processes
 each of ${figures.services.join(', ')}, and ${total.missions} missions (${total.facts} facts).
 
 **Lost ${total.lost}, duplicated ${total.duplicated}, stuck ${total.stuck}, otherwise wrong ${total.wrong}.**
