@@ -29,7 +29,7 @@ export async function runCampaign(
   let swarm: Swarm | null = null;
   let showing: NodeJS.Timeout | undefined;
   try {
-    swarm = await Swarm.start({ folder, random, short: options.short, signal, say });
+    swarm = await Swarm.start({ folder, random, short: options.short, times: options.times, signal, say });
     showing = showProgress(swarm, progress);
     const done: FaultFigures[] = [];
     const skipped: { fault: string; reason: string }[] = [];

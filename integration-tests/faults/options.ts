@@ -10,6 +10,8 @@ export interface Options {
   readonly only: readonly string[];
   /** At least so many in the whole campaign. */
   readonly missions: number;
+  /** How often what is done again and again is done. */
+  readonly times: number;
   /** Write docs/reliability.md. */
   readonly write: boolean;
   /** Try this broken version of the code, or `all` of them, and expect to fail. */
@@ -25,6 +27,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --seed N           the same choices as another run had
   --only A,B         only these faults
   --missions N       at least so many missions (200, short: 40)
+  --times N          kills of each service, zombies, lost answers of each request (20, short: 2)
   --json             figures as JSON
   --write            write docs/reliability.md
   --broken NAME|all  take one protection out of the code, or each in turn, and see the campaign fail
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
     json: values.json,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
     missions: whole('--missions', values.missions, short ? 40 : 200),
+    times: whole('--times', values.times, short ? 2 : 20),
     write: values.write,
     broken: values.broken ?? null,
     patience: whole('--patience', values.patience, short ? 90 : 180),
@@ -68,6 +72,7 @@ const parse = (args: readonly string[]) =>
       seed: { type: 'string' },
       only: { type: 'string' },
       missions: { type: 'string' },
+      times: { type: 'string' },
       broken: { type: 'string' },
       patience: { type: 'string' },
     },

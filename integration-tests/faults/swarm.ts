@@ -48,6 +48,7 @@ export interface SwarmSettings {
   readonly folder: string;
   readonly random: Random;
   readonly short: boolean;
+  readonly times: number;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -181,6 +182,11 @@ export class Swarm {
   /** How often, or how long: in the whole campaign and in the short form. */
   size(whole: number, short: number): number {
     return this.short ? short : whole;
+  }
+
+  /** How often what is done again and again is done; a part of that where it takes long. */
+  times(part = 1): number {
+    return Math.max(1, Math.round(this.settings.times * part));
   }
 
   say(line: string): void {

@@ -8,7 +8,7 @@ export const broker: Fault = {
   name: 'broker',
   how: 'kill -9 of the broker, started again',
   async inject(swarm, random, signal) {
-    const times = swarm.size(5, 1);
+    const times = swarm.times(0.25);
     for (let n = 0; n < times; n++) {
       const from = Date.now();
       await swarm.stack.kill('kafka');

@@ -11,7 +11,7 @@ export const compaction: Fault = {
   async inject(swarm, random, signal) {
     const topics = swarm.topics.filter((topic) => topic.endsWith('.state'));
     await configure(swarm.context.admin, topics, eager);
-    const kills = swarm.size(10, 2);
+    const kills = swarm.times(swarm.short ? 1 : 0.5);
     await sleep(3000, undefined, { signal });
     for (let n = 0; n < kills; n++) {
       swarm.killAndTime(random.pick(swarm.members.of(random.pick(['orchestrator', 'worker'] as const))));

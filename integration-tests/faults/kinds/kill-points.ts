@@ -41,7 +41,7 @@ export const killPoints: Fault = {
   name: 'kill-points',
   how: 'kill -9 at each named point around a produce, a commit, a takeover, and a call of a tool or model',
   async inject(swarm, random, signal) {
-    const rounds = swarm.size(2, 1);
+    const rounds = swarm.times(0.1);
     const chosen = swarm.short ? sample(points, 6, random) : points;
     let kills = 0;
     let missed = 0;

@@ -10,7 +10,7 @@ export const killOf = (service: ServiceName): Fault => ({
   ...(inShort.has(service) ? {} : { long: true }),
   how: `kill -9 of one of the ${service}s, again and again`,
   async inject(swarm, random, signal) {
-    const times = swarm.size(20, 2);
+    const times = swarm.times();
     for (let n = 0; n < times; n++) {
       swarm.killAndTime(random.pick(swarm.members.of(service)));
       await sleep(random.int(swarm.size(2000, 1000), swarm.size(5000, 2000)), undefined, { signal });

@@ -20,7 +20,7 @@ export const lostAnswers: Fault = {
     const names = (Object.keys(requests) as RequestName[]).filter((name) => !neverAsked.includes(name));
     const before = new Map(names.map((name) => [name, swarm.stack.proxy.lostOf(name)]));
     for (const name of names) {
-      for (let n = 0; n < swarm.size(20, 1); n++) {
+      for (let n = 0; n < swarm.times(swarm.short ? 0.5 : 1); n++) {
         if (ofTakeovers.has(name) && n % 4 === 0)
           swarm.members.kill(random.pick(swarm.members.of(random.pick(['orchestrator', 'worker'] as const))));
         const lostAt = await loseOne(swarm, name, signal);

@@ -14,7 +14,7 @@ export const zombie: Fault = {
   name: 'zombie',
   how: 'SIGSTOP after the outputs and before the commit, SIGCONT when another has taken over',
   async inject(swarm, random, signal) {
-    const times = swarm.size(20, 2);
+    const times = swarm.times();
     let zombies = 0;
     let missed = 0;
     for (let n = 0; n < times; n++) {
