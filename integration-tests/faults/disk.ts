@@ -1,7 +1,8 @@
 /** File systems in memory, where the machine lets us make them: a full disk is then one that is full, and not a pretence. */
 import { execFile } from 'node:child_process';
 import { statfsSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -19,10 +20,17 @@ export async function makeDisk(path: string, size: string): Promise<Disk> {
   }
 }
 
-/** Does nothing where none is mounted. */
+/** Does nothing where none is mounted. A process that has just ended may hold it for a moment. */
 export async function removeDisk(path: string): Promise<void> {
-  await run('umount', [path]).catch(() => undefined);
+  for (let tries = 0; tries < 20; tries++) {
+    if (!(await isMounted(path))) return;
+    await run('umount', [path]).catch(() => sleep(250));
+  }
+  await run('umount', ['--lazy', path]).catch(() => undefined);
 }
+
+const isMounted = async (path: string): Promise<boolean> =>
+  (await readFile('/proc/mounts', 'utf8').catch(() => '')).includes(` ${path} `);
 
 /** Writes into a file on the disk until nothing more fits. Gives the size in MiB. */
 export async function fillDisk(disk: string, ballast: string, signal: AbortSignal): Promise<number> {

@@ -270,8 +270,8 @@ export class Swarm {
     await this.members.close();
     await this.context.publisher.close(1000).catch(() => undefined);
     await this.context.admin.disconnect().catch(() => undefined);
-    await this.stack.stop();
     await removeDisk(join(this.settings.folder, 'workspaces'));
+    await this.stack.stop();
   }
 }
 
