@@ -137,7 +137,7 @@ export class Partition {
       control.pause(stateTopic, index);
     }
     if (this.is('closed')) return;
-    logic.restored();
+    logic.restored(this.settings.now());
     stopPoint('restored');
 
     await this.resumeInputs(restore.positions);
