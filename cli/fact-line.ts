@@ -144,12 +144,10 @@ export function planner(made_by: string): string {
       return ', made by a model';
     case 'heuristic':
       return ', made without a model';
-    case 'reactions':
-      return ': its tasks come from reactions';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
     case 'reactions':
-      return ': reactions ask for them as it goes';
+      return ': its tasks come from reactions';
     default:
       return '';
   }

@@ -51,7 +51,11 @@ async function allCommands(
     const up = await ravenhelm(['up', '--json']);
     assert.equal(up.code, 0, up.stderr);
     const names = (await services()).map(({ name, state }) => `${name} ${state}`);
-    assert.deepEqual(names, ['orchestrator ready', 'correlator ready', 'worker ready', 'projector ready']);
+    const all = ['orchestrator', 'correlator', 'worker', 'projector', 'statistics', 'retrier'];
+    assert.deepEqual(
+      names,
+      all.map((name) => `${name} ready`),
+    );
     const again = await ravenhelm(['up']);
     assert.match(again.stdout, /^Everything was up already:/);
     const { stdout } = await ravenhelm(['status', '--json']);

@@ -149,6 +149,7 @@ test('a dependency parks its task over a kill of the orchestrator, a hand-over c
     tasks: [taskSpec({ id: 'ask', role: 'asker' }), taskSpec({ id: 'give', role: 'giver' })],
   });
   // No worker runs: the test is the agents.
+  await fact(space, mission, 'task_assigned', 2);
   const report = reporter(space, mission);
   const who = (task_id: string, attempt = 1, lease = 1) => ({
     task_id,

@@ -61,7 +61,8 @@ class Fleet {
         bytes,
       };
       this.owner.handle(record, 0, {
-        send: (topic, { key, value }) => void this.sent.push(`${topic} ${key} ${value?.toString('base64')}`),
+        send: (topic, { key, value }) =>
+          void this.sent.push(`${topic} ${String(key)} ${value?.toString('base64')}`),
         afterCommit: () => undefined,
       });
     }

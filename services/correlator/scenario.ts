@@ -188,25 +188,62 @@ export function fold(
   return { state, reports, missions };
 }
 
-/** A mission under an orchestrator that takes every report but a stale settling: what a ledger becomes. */
+/**
+ * A mission under an orchestrator that takes every report but what it would ignore: a stale settling, a task that is
+ * known, an end of what has ended. What the ledger becomes.
+ */
 export function settled(ledger: Ledger, standing: Standing = nobody, most = 500): Correlation | null {
   let state: Correlation | null = null;
-  const waiting: Correlated['reports'][number][] = [];
-  for (let at = 0; at < most; at++) {
+  const waiting: Report[] = [];
+  for (let at = 0; at < most; ) {
     const fact = ledger.facts[at];
     if (fact !== undefined) {
       const made = correlate(state, fact, { standing, ledger: ledgerTopic });
       state = made.state;
       waiting.push(...made.reports);
+      at += 1;
       continue;
     }
     const report = waiting.shift();
     if (report === undefined) return state;
-    at -= 1;
-    const stale = report.event_type === 'reactions_settled' && report.payload.up_to !== ledger.facts.length;
-    if (!stale) ledger.add(report.event_type, report.source_agent, report.payload, report.event_id);
+    if (!isIgnored(report, ledger)) {
+      ledger.add(report.event_type, report.source_agent, report.payload, report.event_id);
+    }
   }
   throw new Error(`more than ${most} facts`);
+}
+
+type Report = Correlated['reports'][number];
+
+function isIgnored(report: Report, { facts }: Ledger): boolean {
+  // A ledger that goes on is folded from its beginning: what was reported then is there.
+  if (facts.some(({ causation_id }) => causation_id === report.event_id)) return true;
+  switch (report.event_type) {
+    case 'reactions_settled':
+      return report.payload.up_to !== facts.length;
+    case 'task_requested':
+      return tasksOf(facts).has(report.payload.task.id);
+    case 'aggregation_completed':
+    case 'aggregation_timed_out':
+      return facts.some(
+        (fact) =>
+          (fact.event_type === 'aggregation_completed' || fact.event_type === 'aggregation_timed_out') &&
+          fact.payload.aggregation === report.payload.aggregation,
+      );
+    default:
+      return false;
+  }
+}
+
+/** Ids of the tasks of a ledger, and whether they have ended. */
+export function tasksOf(facts: readonly FactEvent[]): Map<string, boolean> {
+  const tasks = new Map<string, boolean>();
+  for (const fact of facts) {
+    if (fact.event_type === 'plan_created') for (const { id } of fact.payload.tasks) tasks.set(id, false);
+    if (fact.event_type === 'task_requested') tasks.set(fact.payload.task.id, false);
+    if (fact.event_type === 'task_completed') tasks.set(fact.payload.task_id, true);
+  }
+  return tasks;
 }
 
 /** The reports of one type. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { defaultPolicy, resolvePolicy, retryDelay } from './policy.ts';
+import { defaultPolicy, resolvePolicy } from './policy.ts';
 
 const none = { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 0 };
 
@@ -37,10 +37,5 @@ describe('policy', () => {
       lease_ms: 1000,
       on_failure: 'continue',
     });
-  });
-
-  it('doubles the delay between attempts up to its limit', () => {
-    const delays = [1, 2, 3, 5, 6, 20].map((attempt) => retryDelay(defaultPolicy, attempt));
-    assert.deepEqual(delays, [1000, 2000, 4000, 16_000, 30_000, 30_000]);
   });
 });

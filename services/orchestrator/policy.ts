@@ -58,8 +58,3 @@ export function resolvePolicy(
     options: resolveOptions(options),
   };
 }
-
-/** How long the orchestrator waits after attempt number `attempt` (from 1) failed; ms. */
-export function retryDelay(policy: MissionPolicy, attempt: number): number {
-  return Math.min(policy.retry_max_ms, policy.retry_initial_ms * 2 ** (attempt - 1));
-}

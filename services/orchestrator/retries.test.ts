@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { catalogue, isRetried } from '#chassis/failures.ts';
 import type { MissionPolicy, RetryRule } from '#schemas/types.gen.ts';
-import { defaultPolicy, retryDelay } from './policy.ts';
+import { defaultPolicy } from './policy.ts';
 import { attemptRetry, checkRetries, delayAfterAttempt } from './retries.ts';
 
 const rule = (fields: Partial<RetryRule>): RetryRule => ({
@@ -30,6 +30,12 @@ const rules = fc.array(
 );
 
 describe('rules of retries', () => {
+  it('double the delay between attempts up to its limit', () => {
+    const found = attemptRetry(defaultPolicy, 'timeout', 'a_role', 3);
+    const delays = [1, 2, 3, 5, 6, 20].map((attempt) => delayAfterAttempt(found, attempt));
+    assert.deepEqual(delays, [1000, 2000, 4000, 16_000, 30_000, 30_000]);
+  });
+
   it('are not needed: without them all is as the policy and the catalogue say', () => {
     fc.assert(
       fc.property(
@@ -40,7 +46,8 @@ describe('rules of retries', () => {
         (c, r, n, attempt) => {
           const found = attemptRetry(defaultPolicy, c, r, n);
           assert.equal(found.max_attempts, isRetried(c) ? n : 1);
-          assert.equal(delayAfterAttempt(found, attempt), retryDelay(defaultPolicy, attempt));
+          const { retry_initial_ms: first, retry_max_ms: most } = defaultPolicy;
+          assert.equal(delayAfterAttempt(found, attempt), Math.min(most, first * 2 ** (attempt - 1)));
         },
       ),
     );

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createCodec } from '#schemas/codec.ts';
+import { numberedIds } from '#schemas/numbered.ts';
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { commandsOfUndoing } from './children.ts';
+import { decide } from './decide.ts';
 import { type FactDraft, type FactEvent, own } from './facts.ts';
 import type { Input } from './input.ts';
+import { ledgerOf, placed, type Step } from './journey.ts';
 import { indexPlan } from './plan.ts';
 import {
   answer,
@@ -25,12 +29,13 @@ import {
 } from './scenario.ts';
 import { nextDue } from './timers.ts';
 import { shownStatus, toUndo, undoingOf } from './undoing.ts';
+import { createVerifier } from './verify.ts';
 
 const undo = (description: string) => ({ compensation: { description, script: null } });
 const saga = (tasks: readonly TaskSpec[], more: Partial<typeof policy> = {}) =>
   submit(tasks, { policy: { ...policy, on_failure: 'compensate', ...more } });
 /** Three steps that can be undone, one after another; the fourth cannot. */
-const steps = [
+const fourSteps = [
   task('a', [], undo('take a back')),
   task('b', ['a'], undo('take b back')),
   task('c', ['b']),
@@ -64,7 +69,7 @@ const undoes = (id: string, attempt = 1) =>
   });
 const undoesBy = (id: string, attempt = 1) => ({ ...undoes(id, attempt), target_agent: `${id}_role` });
 
-const failingD = [saga(steps), ...done('a', 'b', 'c'), started('d')];
+const failingD = [saga(fourSteps), ...done('a', 'b', 'c'), started('d')];
 
 describe('on_failure: compensate', () => {
   it('undoes what completed in reverse order, one at a time, passing over what names nothing', () => {
@@ -108,13 +113,13 @@ describe('on_failure: compensate', () => {
   });
 
   it('fails at once when nothing that completed can be undone', () => {
-    const { facts } = decided(after(saga(steps), started('a')), attemptFailed('a', 'unauthorized'));
+    const { facts } = decided(after(saga(fourSteps), started('a')), attemptFailed('a', 'unauthorized'));
     assert.deepEqual(types(facts), ['task_failed a', 'wave_completed', 'mission_failed']);
   });
 
   it('does nothing of the kind when the mission fails fast', () => {
     const { facts } = decided(
-      after(submit(steps), ...done('a', 'b', 'c'), started('d')),
+      after(submit(fourSteps), ...done('a', 'b', 'c'), started('d')),
       attemptFailed('d', 'unauthorized'),
     );
     assert.equal(facts.at(-1)?.event_type, 'mission_failed');
@@ -302,6 +307,31 @@ describe('on_failure: compensate', () => {
     assert.ok(blank);
     const ended = { ...blank, status: 'completed', ended_at: 5 } as const;
     assert.deepEqual(toUndo({ ...state, plan, tasks: [ended, ended, ended] }), [0, 2, 1]);
+  });
+});
+
+describe('the ledger of a saga', () => {
+  const ends: readonly (readonly Input[])[] = [
+    [...failingD.slice(1, 3), cancel, ...done('undo-a')],
+    [...failingD.slice(1), attemptFailed('d', 'unauthorized'), ...done('undo-b', 'undo-a')],
+  ];
+  it('verifies, be it cancelled or failed', () => {
+    for (const inputs of ends) {
+      const steps: Step[] = [];
+      for (const [position, input] of [saga(fourSteps), ...inputs].entries()) {
+        const before = steps.at(-1)?.decision;
+        const state = before?.kind === 'facts' ? before.state : null;
+        const now = start + position;
+        steps.push({ input, now, before: state, decision: decide(state, input, { now }) });
+      }
+      const codec = createCodec(numberedIds());
+      const { mission, records, tail } = ledgerOf(missionId, steps, codec);
+      const verifier = createVerifier(codec);
+      verifier.expectHead(mission, tail);
+      const during = placed(records).flatMap((record) => verifier.feed(record) ?? []);
+      const { findings, summary } = verifier.end();
+      assert.deepEqual([...during, ...findings, summary.ended], [1]);
+    }
   });
 });
 

@@ -6,6 +6,7 @@ import { AgentsFold } from './agents-fold.ts';
 import { Changes } from './changes.ts';
 import { type Client, type Database, DataRefused } from './database.ts';
 import { DeadLettersFold } from './dead-letters-fold.ts';
+import { DecisionsFold } from './decisions-fold.ts';
 import { type Fold, type FoldedBatch, loadSchemas, nothingToRemember, putError } from './fold.ts';
 import { LedgerFold } from './ledger-fold.ts';
 import { metrics } from './metrics.ts';
@@ -15,12 +16,13 @@ import { StepsFold } from './steps-fold.ts';
 import { type Upsert, upsertInto } from './tables.ts';
 
 /** The topics that become tables. */
-export const projectedTopics = ({ coordination, steps, health, dlq }: TopicNames): readonly string[] => [
+export const projectedTopics = ({
   coordination,
   steps,
   health,
   dlq,
-];
+  dlqEvents,
+}: TopicNames): readonly string[] => [coordination, steps, health, dlq, dlqEvents];
 
 export interface ProjectionSettings {
   readonly database: Database;
@@ -64,6 +66,7 @@ export class Projection implements FollowerHandler {
       [topics.steps, new StepsFold(codec, schema)],
       [topics.health, new AgentsFold(codec)],
       [topics.dlq, new DeadLettersFold()],
+      [topics.dlqEvents, new DecisionsFold(codec)],
     ]);
     this.upsert = upsertInto(schema);
     this.offsets = `${quoted(schema)}.projector_offsets`;

@@ -68,6 +68,10 @@ export interface DeadLetter {
   readonly code_version: string;
   readonly failed_at: Date | null;
   readonly produced_at: Date | null;
+  /** new (the retrier has not seen it), waiting, redriven, archived or parked. */
+  readonly state: string;
+  readonly decided_by: string | null;
+  readonly decided_at: Date | null;
 }
 
 export interface Step {
@@ -177,7 +181,14 @@ export function openQueries(database: Database, schema: string) {
 
     listDeadLetters({ limit = 100 }: { readonly limit?: number } = {}) {
       return database.query<DeadLetter>(
-        `select * from ${table('dead_letters')}
+        `select l.*, coalesce(d.decision, 'new') as state, d.decided_by, d.decided_at
+           from ${table('dead_letters')} l
+           left join lateral (
+             select case decision when 'recorded' then 'waiting' else decision end as decision, decided_by, decided_at
+               from ${table('dead_letter_decisions')}
+              where letter_partition = l.partition and letter_offset = l."offset"
+                and decision not in ('refused', 'edited')
+              order by dead_letter_decisions."offset" desc limit 1) d on true
           order by failed_at desc nulls last, partition, "offset" desc limit $1`,
         [limit],
       );

@@ -286,6 +286,21 @@ export const tables = {
       produced_at: time,
     },
   },
+  dead_letter_decisions: {
+    key: ['partition', 'offset'],
+    columns: {
+      partition: int,
+      offset: bigint,
+      letter_partition: int,
+      letter_offset: bigint,
+      decision: text,
+      decided_by: text,
+      reason: text,
+      detail: text,
+      request: text,
+      decided_at: time,
+    },
+  },
   projection_errors: {
     key: ['topic', 'partition', 'offset'],
     columns: { topic: text, partition: int, offset: bigint, code: text, message: text },
