@@ -117,6 +117,7 @@ async function campaignIn(
 ): Promise<number | null> {
   const args = [
     '--short',
+    '--first',
     '--json',
     '--only',
     faults,

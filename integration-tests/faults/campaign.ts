@@ -44,9 +44,12 @@ export async function runCampaign(
       const { figures, samples } = await tryFault(swarm, fault, options, signal);
       recoveries.push(...samples);
       done.push(figures);
+      if (options.first && swarm.violations.all.length > 0) break;
     }
-    await submitTheRest(swarm, options, signal);
-    await checkCommands(swarm, signal);
+    if (!options.first || swarm.violations.all.length === 0) {
+      await submitTheRest(swarm, options, signal);
+      await checkCommands(swarm, signal);
+    }
     checkMemory(swarm);
     const { violations, checker, feeder, person } = swarm;
     return {

@@ -19,6 +19,8 @@ export interface Options {
   /** How long after a fault a mission may take to end before it counts as stuck; seconds. */
   readonly patience: number;
   readonly keep: boolean;
+  /** Ends with the first fault after which something is wrong. */
+  readonly first: boolean;
 }
 
 export const usage = `npm run test:faults [-- OPTIONS]
@@ -32,6 +34,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --write            write docs/reliability.md
   --broken NAME|all  take one protection out of the code, or each in turn, and see the campaign fail
   --patience S       seconds after a fault until a mission counts as stuck (180)
+  --first            end with the first fault after which something is wrong
   --keep             keep the folder with logs and workspaces
 `;
 
@@ -58,6 +61,7 @@ export function parseOptions(args: readonly string[]): Options {
     broken: values.broken ?? null,
     patience: whole('--patience', values.patience, short ? 90 : 180),
     keep: values.keep,
+    first: values.first,
   };
 }
 
@@ -69,6 +73,7 @@ const parse = (args: readonly string[]) =>
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      first: { type: 'boolean', default: false },
       seed: { type: 'string' },
       only: { type: 'string' },
       missions: { type: 'string' },
