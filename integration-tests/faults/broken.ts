@@ -61,10 +61,11 @@ export async function tryBroken(
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<number> {
-  const wanted = protections.filter(({ name }) => broken === 'all' || broken === name);
-  if (wanted.length === 0) {
+  const names = broken?.split(',') ?? [];
+  const wanted = protections.filter(({ name }) => broken === 'all' || names.includes(name));
+  if (wanted.length === 0 || (broken !== 'all' && wanted.length < names.length)) {
     const known = protections.map(({ name }) => name).join(', ');
-    throw new Failure('invalid_arguments', `--broken: found ${broken}, expected all or one of ${known}`);
+    throw new Failure('invalid_arguments', `--broken: found ${broken}, expected all or some of ${known}`);
   }
   const missed: string[] = [];
   for (const protection of wanted) {

@@ -32,7 +32,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --times N          kills of each service, zombies, lost answers of each request (20, short: 2)
   --json             figures as JSON
   --write            write docs/reliability.md
-  --broken NAME|all  take one protection out of the code, or each in turn, and see the campaign fail
+  --broken A,B|all  take one protection out of the code, or each in turn, and see the campaign fail
   --patience S       seconds after a fault until a mission counts as stuck (180)
   --first            end with the first fault after which something is wrong
   --keep             keep the folder with logs and workspaces
