@@ -18,6 +18,8 @@ interface Protection {
   readonly what: string;
   /** The faults that must show its absence. */
   readonly faults: string;
+  /** How often they are tried: what is there to be seen for a moment only, more often. */
+  readonly times: number;
 }
 
 export const protections: readonly Protection[] = [
@@ -25,31 +27,37 @@ export const protections: readonly Protection[] = [
     name: 'fence',
     what: 'transactional ids are unique to a process, so that nobody is fenced',
     faults: 'zombie',
+    times: 2,
   },
   {
     name: 're-read',
     what: "a partition goes on from the group's offsets, not from the positions in the changelog",
     faults: 'kill-worker,kill-points',
+    times: 8,
   },
   {
     name: 'promise-chain',
     what: 'sends of the publisher overlap on one producer',
     faults: 'lost-answers',
+    times: 8,
   },
   {
     name: 'durable-timers',
     what: 'timers live only in the memory of the process that set them',
     faults: 'kill-orchestrator',
+    times: 4,
   },
   {
     name: 'dedupe',
     what: 'a mission that has ended is forgotten, and a submission of it is taken again',
     faults: 'kill-orchestrator',
+    times: 2,
   },
   {
     name: 'dedupe-reports',
     what: 'a report of an attempt that has ended is accepted',
     faults: 'repeated-reports',
+    times: 2,
   },
 ];
 
@@ -112,7 +120,7 @@ export async function copyWithout(name: string): Promise<string> {
 /** The exit code: 1 for what was found, null for a signal. Nothing was found where it could not even begin. */
 async function campaignIn(
   copy: string,
-  { faults }: Protection,
+  { faults, times }: Protection,
   seed: number,
   signal: AbortSignal,
 ): Promise<number | null> {
@@ -122,6 +130,8 @@ async function campaignIn(
     '--json',
     '--only',
     faults,
+    '--times',
+    String(times),
     '--seed',
     String(seed),
     '--missions',
