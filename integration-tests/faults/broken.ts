@@ -32,8 +32,8 @@ export const protections: readonly Protection[] = [
   {
     name: 're-read',
     what: "a partition goes on from the group's offsets, not from the positions in the changelog",
-    faults: 'kill-worker,kill-points',
-    times: 8,
+    faults: 'kill-points,kill-worker',
+    times: 4,
   },
   {
     name: 'promise-chain',
