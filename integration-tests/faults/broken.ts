@@ -39,7 +39,7 @@ export const protections: readonly Protection[] = [
     name: 'promise-chain',
     what: 'sends of the publisher overlap on one producer',
     faults: 'lost-answers',
-    times: 8,
+    times: 20,
   },
   {
     name: 'durable-timers',
