@@ -31,6 +31,7 @@ export async function runCampaign(
   try {
     swarm = await Swarm.start({ folder, random, short: options.short, times: options.times, signal, say });
     showing = showProgress(swarm, progress);
+    swarm.feeder.only = checkedShapes(options.shapes);
     const done: FaultFigures[] = [];
     const skipped: { fault: string; reason: string }[] = [];
     const recoveries: number[] = [];
@@ -100,6 +101,13 @@ function chosen({ only, short }: Options): readonly Fault[] {
   }
   if (only.length > 0) return faults.filter(({ name }) => only.includes(name));
   return faults.filter(({ long }) => !short || long !== true);
+}
+
+function checkedShapes(shapes: readonly string[]): readonly string[] {
+  const unknown = shapes.filter((name) => !shapeNames.includes(name));
+  if (unknown.length === 0) return shapes;
+  const found = `found ${unknown.join(', ')}, expected some of ${shapeNames.join(', ')}`;
+  throw new Failure('invalid_arguments', `--shapes: ${found}`);
 }
 
 async function tryFault(

@@ -8,6 +8,8 @@ export interface Options {
   readonly json: boolean;
   /** Only these faults; empty: all. */
   readonly only: readonly string[];
+  /** Only missions of these shapes; empty: all in turn. */
+  readonly shapes: readonly string[];
   /** At least so many in the whole campaign. */
   readonly missions: number;
   /** How often what is done again and again is done. */
@@ -28,6 +30,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --short            the short form, under five minutes
   --seed N           the same choices as another run had
   --only A,B         only these faults
+  --shapes A,B       only missions of these shapes
   --missions N       at least so many missions (200, short: 40)
   --times N          kills of each service, zombies, lost answers of each request (20, short: 2)
   --json             figures as JSON
@@ -55,6 +58,7 @@ export function parseOptions(args: readonly string[]): Options {
     short,
     json: values.json,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
+    shapes: values.shapes?.split(',').filter((name) => name !== '') ?? [],
     missions: whole('--missions', values.missions, short ? 40 : 200),
     times: whole('--times', values.times, short ? 2 : 20),
     write: values.write,
@@ -76,6 +80,7 @@ const parse = (args: readonly string[]) =>
       first: { type: 'boolean', default: false },
       seed: { type: 'string' },
       only: { type: 'string' },
+      shapes: { type: 'string' },
       missions: { type: 'string' },
       times: { type: 'string' },
       broken: { type: 'string' },
