@@ -20,6 +20,8 @@ interface Protection {
   readonly faults: string;
   /** How often they are tried: what is there to be seen for a moment only, more often. */
   readonly times: number;
+  /** Shapes of missions that need it most; empty: all. */
+  readonly shapes: string;
 }
 
 export const protections: readonly Protection[] = [
@@ -28,36 +30,42 @@ export const protections: readonly Protection[] = [
     what: 'transactional ids are unique to a process, so that nobody is fenced',
     faults: 'zombie',
     times: 2,
+    shapes: '',
   },
   {
     name: 're-read',
     what: "a partition goes on from the group's offsets, not from the positions in the changelog",
     faults: 'kill-points,kill-worker',
     times: 4,
+    shapes: '',
   },
   {
     name: 'promise-chain',
     what: 'sends of the publisher overlap on one producer',
     faults: 'lost-answers',
     times: 20,
+    shapes: '',
   },
   {
     name: 'durable-timers',
     what: 'timers live only in the memory of the process that set them',
     faults: 'kill-orchestrator',
     times: 4,
+    shapes: 'retries',
   },
   {
     name: 'dedupe',
     what: 'a mission that has ended is forgotten, and a submission of it is taken again',
     faults: 'kill-orchestrator',
     times: 2,
+    shapes: '',
   },
   {
     name: 'dedupe-reports',
     what: 'a report of an attempt that has ended is accepted',
     faults: 'repeated-reports',
     times: 2,
+    shapes: '',
   },
 ];
 
@@ -120,7 +128,7 @@ export async function copyWithout(name: string): Promise<string> {
 /** The exit code: 1 for what was found, null for a signal. Nothing was found where it could not even begin. */
 async function campaignIn(
   copy: string,
-  { faults, times }: Protection,
+  { faults, times, shapes }: Protection,
   seed: number,
   signal: AbortSignal,
 ): Promise<number | null> {
@@ -130,6 +138,8 @@ async function campaignIn(
     '--json',
     '--only',
     faults,
+    '--shapes',
+    shapes,
     '--times',
     String(times),
     '--seed',

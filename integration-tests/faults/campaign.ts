@@ -10,6 +10,7 @@ import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import { seeded } from './random.ts';
 import { percentile } from './recovery.ts';
+import { shapeNames } from './shapes.ts';
 import { Swarm, services } from './swarm.ts';
 
 /** Bounds the load: so many missions are under way while a fault is tried. */
