@@ -14,7 +14,7 @@ const bomb = 'abcdefghi'
   .map((name, at, all) => `${name}: &${name} [${Array(9).fill(at === 0 ? 'x' : `*${all[at - 1]}`)}]`)
   .join('\n');
 
-/** In less than two seconds, with a message that can be read. */
+/** In seconds, not minutes, however busy the machine, and with a message that can be read. */
 function refused(parse: (yaml: string) => unknown, yaml: string): string {
   const began = performance.now();
   try {
@@ -22,7 +22,7 @@ function refused(parse: (yaml: string) => unknown, yaml: string): string {
     return assert.fail(`taken: ${JSON.stringify(value).slice(0, 200)}`);
   } catch (error) {
     assert.ok(error instanceof Failure, String(error));
-    assert.ok(performance.now() - began < 2_000, 'it takes too long');
+    assert.ok(performance.now() - began < 20_000, 'it takes too long');
     assert.ok(error.message.length < 60_000, `found a message of ${error.message.length} characters`);
     return error.message;
   }

@@ -4,6 +4,7 @@ import { asFailure, Failure, type FailureCode } from './failures.ts';
 import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
+import { topicOffsets } from './topic-offsets.ts';
 
 const offsetsEveryMs = 1000;
 /** Records that are handed over at once; more of a fetch follow when these are done. */
@@ -159,7 +160,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
     }
     const found = new Map<Slot, number>();
     for (const topic of new Set(mine.map((slot) => slot.topic))) {
-      const offsets = new Map((await admin.fetchTopicOffsets(topic)).map((each) => [each.partition, each]));
+      const offsets = new Map((await topicOffsets(admin, topic)).map((each) => [each.partition, each]));
       for (const slot of mine.filter((each) => each.topic === topic)) {
         const range = offsets.get(slot.partition);
         found.set(slot, within(slot, wanted.get(slot.partition)?.get(topic) ?? null, range));

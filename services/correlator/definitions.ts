@@ -1,9 +1,11 @@
 /** The topic of standing reactions: read to its end before the first fact is handled, and followed from then on. */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
 import { startFollower } from '#chassis/follower.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
+import { topicOffsets } from '#chassis/topic-offsets.ts';
 import type { Standing } from './decide.ts';
 import { decodeStanding, StandingReactions } from './standing.ts';
 
@@ -26,7 +28,7 @@ export async function openDefinitions(parts: Parts): Promise<Definitions> {
   const standing = new StandingReactions();
   const positions = new Map<number, number>();
   const read = Promise.withResolvers<void>();
-  const ends = await admin.fetchTopicOffsets(topic);
+  const ends = await topicOffsets(admin, topic);
   const behind = () =>
     ends.some(
       ({ partition, low, high }) => Number(high) > Math.max(Number(low), positions.get(partition) ?? 0),

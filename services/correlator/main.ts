@@ -1,11 +1,12 @@
 import { run, transactionalIds } from '#chassis/service.ts';
+import { topicOffsets } from '#chassis/topic-offsets.ts';
 import { Correlations } from './correlations.ts';
 import { openDefinitions } from './definitions.ts';
 
 await run('correlator', async (context) => {
   const { config, topics, codec, log, admin } = context;
   const definitions = await openDefinitions(context);
-  const partitions = (await admin.fetchTopicOffsets(topics.coordination)).length;
+  const partitions = (await topicOffsets(admin, topics.coordination)).length;
   const consumer = await context.consume({
     service: 'correlator',
     inputs: [topics.coordination],

@@ -3,6 +3,7 @@ import { Agents, byRole, lostAfterMs, type RoleAgents } from '#chassis/agents.ts
 import { Failure } from '#chassis/failures.ts';
 import { type FollowedRecord, startFollower } from '#chassis/follower.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
+import { topicOffsets } from '#chassis/topic-offsets.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { AgentsView } from './absences.ts';
 
@@ -68,7 +69,7 @@ export async function followAgents(
   const topic = parts.topics.health;
   const roles = new LiveRoles();
   const ends = new Map(
-    (await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]),
+    (await topicOffsets(admin, topic)).map(({ partition, high }) => [partition, Number(high)]),
   );
   const positions = new Map<number, number>();
   const behind = () => [...ends].some(([partition, end]) => (positions.get(partition) ?? 0) < end);

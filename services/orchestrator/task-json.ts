@@ -48,6 +48,7 @@ const taskFields = [
   'model',
   'mission',
   'compensation',
+  'priority',
 ];
 
 function taskAt(value: unknown, position: number): TaskSpec {

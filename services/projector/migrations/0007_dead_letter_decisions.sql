@@ -1,6 +1,6 @@
 -- Up Migration
 
-create table dead_letter_decisions (
+create table if not exists dead_letter_decisions (
   partition int not null,
   "offset" bigint not null,
   letter_partition int not null,
