@@ -224,7 +224,8 @@ export function freePort(): Promise<number> {
   });
 }
 
-async function startService(
+/** One process of a service, with its log in `folder`. */
+export async function startService(
   service: ServiceName,
   env: NodeJS.ProcessEnv,
   args: readonly string[],

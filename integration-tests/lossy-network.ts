@@ -106,7 +106,7 @@ export class LossyNetwork {
 }
 
 /** Kafka's frames: four bytes of length, then the request or answer. */
-function eachFrame(socket: Socket, take: (frame: Buffer) => void): void {
+export function eachFrame(socket: Socket, take: (frame: Buffer) => void): void {
   let rest: Buffer = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

@@ -15,6 +15,7 @@ import type { PartitionSettings } from './partition-settings.ts';
 import type { PartitionLogic } from './processor.ts';
 import { epochKey, positionsKey, Restore } from './restore.ts';
 import { announceSignal } from './signals.ts';
+import { stopPoint } from './stop-point.ts';
 import { Transaction } from './transaction.ts';
 import type { Transactor } from './transactor.ts';
 
@@ -118,6 +119,7 @@ export class Partition {
     const transactor = this.settings.openTransactor(processor.transactionalIds(index));
     this.transactor = transactor;
     await transactor.fence();
+    stopPoint('fenced');
 
     const logic = processor.open(index);
     const aside = this.openAside();
@@ -135,7 +137,8 @@ export class Partition {
       control.pause(stateTopic, index);
     }
     if (this.is('closed')) return;
-    logic.restored();
+    logic.restored(this.settings.now());
+    stopPoint('restored');
 
     await this.resumeInputs(restore.positions);
     if (this.is('closed')) return;

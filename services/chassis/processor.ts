@@ -52,7 +52,7 @@ export interface PartitionLogic {
   /** One record of the state changelog, in order; the last of a key counts. A null value forgets the key. */
   restore(key: string, value: Buffer | null): void;
   /** All state is there. */
-  restored(): void;
+  restored(now: number): void;
   /** Whether there is room for one more record. */
   ready(): boolean;
   /** Records of these names are shown to `arrived` as soon as they are fetched, and again when it is their turn. */

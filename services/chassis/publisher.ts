@@ -5,6 +5,7 @@ import { Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
 import { splitSends } from './sends.ts';
+import { stopPoint } from './stop-point.ts';
 
 /** Where a published record landed. */
 export interface Landed {
@@ -78,7 +79,9 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
   async function sendOne(topicMessages: TopicMessages[]): Promise<Landed[]> {
     for (let pause = 20; ; pause = Math.min(pause * 2, 5000)) {
       try {
+        stopPoint('publishing');
         const answers = await producer.sendBatch({ acks: -1, topicMessages });
+        stopPoint('published');
         return answers.map(({ topicName, partition, baseOffset }) => ({
           topic: topicName,
           partition,

@@ -70,6 +70,7 @@ export function openTransactor({
     }
     stopPoint('outputs-sent');
     await transaction.commit();
+    stopPoint('committed');
   }
 
   return {

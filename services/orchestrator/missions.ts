@@ -16,6 +16,7 @@ import type { FactDraft, FactType } from './facts.ts';
 import type { Decision, IgnoreReason, Input, TimerInput } from './input.ts';
 import { inputOf, readCommand } from './intake.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
+import { MissionClocks } from './mission-clocks.ts';
 import { traceDecision } from './mission-span.ts';
 import type { Plan } from './plan.ts';
 import { Sender } from './sender.ts';
@@ -63,6 +64,7 @@ export class Missions implements PartitionLogic {
   private readonly alarms = new TinyQueue<{ due: number; id: string }>([], (a, b) => a.due - b.due);
   private readonly dueAt = new Map<string, number>();
   private readonly unscheduled = new Set<string>();
+  private readonly clocks = new MissionClocks();
   private readonly dispatcher: Dispatcher;
   private readonly sender: Sender;
   private readonly absences: Absences;
@@ -83,7 +85,7 @@ export class Missions implements PartitionLogic {
     else this.restoring.set(key, value);
   }
 
-  restored(): void {
+  restored(now: number): void {
     const { codec } = this.settings;
     const waiting: Buffer[] = [];
     for (const [key, bytes] of this.restoring) {
@@ -100,6 +102,7 @@ export class Missions implements PartitionLogic {
       }
       this.active.set(id, { state, tail, wave: highestWave(state) });
       if (state.plan !== null) this.writtenPlans.set(id, state.plan);
+      this.clocks.saw(id, state.updated_at, now);
       this.unscheduled.add(id);
     }
     this.restoring.clear();
@@ -171,14 +174,21 @@ export class Missions implements PartitionLogic {
   }
 
   /** Counted from when it is read, so that no clock but ours matters and a late reading only lengthens the lease. */
-  private renew({ correlation_id: id, payload }: records.TaskHeartbeat, now: number): Urgency {
+  private renew({ correlation_id: id, payload }: records.TaskHeartbeat, clock: number): Urgency {
     const mission = this.active.get(id);
     if (mission === undefined) return this.ignore(id, this.ended.has(id) ? 'MissionEnded' : 'MissionUnknown');
     const { task_id, attempt, lease } = payload;
+    const now = this.timeOf(id, mission.state, clock);
     const renewed = renewLease(mission.state, task_id, attempt, lease, now + mission.state.policy.lease_ms);
     if (typeof renewed === 'string') return this.ignore(id, renewed);
     this.keep(id, { ...mission, state: renewed });
     return 'lazy';
+  }
+
+  /** The clock may be set back, or have been ahead in another process; the ledger's time goes on. */
+  private timeOf(id: string, { updated_at }: MissionState, clock: number): number {
+    if (this.clocks.saw(id, updated_at, clock)) this.unscheduled.add(id);
+    return this.clocks.at(id, clock);
   }
 
   private apply(id: string, input: Input, causation_id: string, clock: number, out: Outbox): Urgency {
@@ -189,8 +199,7 @@ export class Missions implements PartitionLogic {
       );
     }
     const mission = this.active.get(id) ?? null;
-    // The clock may be set back; the ledger's time may not.
-    const now = Math.max(clock, mission?.state.updated_at ?? 0);
+    const now = mission === null ? clock : this.timeOf(id, mission.state, clock);
     const decision: Decision = decide(mission?.state ?? null, input, { now });
     if (decision.kind === 'ignored') return this.ignore(id, decision.reason);
     const { state, facts } = decision;
@@ -266,7 +275,8 @@ export class Missions implements PartitionLogic {
     if (this.absences.due.length > 0 || this.dispatcher.hasRoom()) return 0;
     for (const id of this.unscheduled) {
       const state = this.active.get(id)?.state;
-      const due = state === undefined ? null : nextDue(state);
+      const dueThere = state === undefined ? null : nextDue(state);
+      const due = dueThere === null ? null : this.clocks.clockAt(id, dueThere);
       if (due === null) this.dueAt.delete(id);
       else if (this.dueAt.get(id) !== due) {
         this.dueAt.set(id, due);
@@ -292,7 +302,7 @@ export class Missions implements PartitionLogic {
       const state = this.active.get(id)?.state;
       if (state === undefined) continue;
       this.unscheduled.add(id);
-      for (const timer of dueTimers(state, now)) this.fire(id, timer, now, out);
+      for (const timer of dueTimers(state, this.timeOf(id, state, now))) this.fire(id, timer, now, out);
     }
   }
 
@@ -336,6 +346,7 @@ export class Missions implements PartitionLogic {
       if (missionHasEnded(mission.state)) {
         this.ended.add(id);
         this.active.delete(id);
+        this.clocks.forget(id);
       }
     }
     this.changed.clear();

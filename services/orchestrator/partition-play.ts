@@ -58,7 +58,7 @@ export class PartitionPlay {
     this.missions.close();
     this.missions = this.open();
     for (const [key, value] of this.changelog) this.missions.restore(key, value);
-    this.missions.restored();
+    this.missions.restored(this.now);
     this.ring();
   }
 

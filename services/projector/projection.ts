@@ -1,4 +1,5 @@
 import type { FollowedBatch, FollowedRecord, FollowerHandler } from '#chassis/follower.ts';
+import { stopPoint } from '#chassis/stop-point.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { TopicNames } from '#topics/table.ts';
 import { AgentsFold } from './agents-fold.ts';
@@ -181,8 +182,10 @@ export class Projection implements FollowerHandler {
         partition,
         next,
       ]);
+      stopPoint('rows-written');
       return { memory, counts };
     });
+    stopPoint('rows-committed');
     memory.committed();
     if (place !== undefined) this.places.set(name, { ...place, next });
     for (const [table, count] of counts) {

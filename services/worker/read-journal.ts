@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
+import { asFailure } from '#chassis/failures.ts';
 import { readTopic } from '#chassis/reader.ts';
 import type { Codec } from '#schemas/codec.ts';
 import { type StepEvent, type StepType, stepTypes } from './journal.ts';
@@ -13,7 +15,7 @@ export function journalReader(to: {
   readonly codec: Codec;
 }): JournalReader {
   const { kafka, topic, prefix, codec } = to;
-  return async ({ partition, offset, key, until }, signal) => {
+  return patiently(async ({ partition, offset, key, until }, signal) => {
     const found: Buffer[] = [];
     await readTopic({
       kafka,
@@ -36,6 +38,28 @@ export function journalReader(to: {
       if (value.event_id === until) break;
     }
     return records;
+  });
+}
+
+/** What says nothing about the task, only about the way to its journal. */
+const outages: ReadonlySet<string> = new Set(['broker_unavailable', 'registry_unavailable']);
+const longestPauseMs = 2000;
+
+/**
+ * The same, asked again while the broker or the registry is away: a lost answer must not fail a task for good that only
+ * wants to go on. The signal ends it, at the latest when the lease has become too old.
+ */
+export function patiently(read: JournalReader): JournalReader {
+  return async (wanted, signal) => {
+    for (let pause = 50; ; pause = Math.min(pause * 2, longestPauseMs)) {
+      try {
+        return await read(wanted, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!outages.has(asFailure(error).code)) throw error;
+        await sleep(pause, undefined, { signal });
+      }
+    }
   };
 }
 

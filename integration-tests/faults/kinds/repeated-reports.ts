@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from '../fault.ts';
+
+/** Claims are left out: they come in a transaction, and two of one are what the checker looks for. */
+const repeatable = new Set([
+  'task_completed',
+  'task_attempt_failed',
+  'task_released',
+  'review_requested',
+  'task_heartbeat',
+]);
+
+/** What goes outside transactions may be written twice; here all of it is, byte by byte, at once or much later. */
+export const repeatedReports: Fault = {
+  name: 'repeated-reports',
+  how: 'each report that is sent outside a transaction comes again, at once or seconds later',
+  async inject(swarm, random, signal) {
+    const { checker, context } = swarm;
+    const sends: Promise<unknown>[] = [];
+    const own = new Set<string>();
+    const stop = checker.onReport(({ event_id, event_type }, key, value) => {
+      if (!repeatable.has(event_type) || own.has(event_id)) return;
+      own.add(event_id);
+      const late = random.chance(0.5) ? 0 : random.int(200, 4000);
+      const again = sleep(late).then(() => context.publisher.send(context.topics.reports, [{ key, value }]));
+      sends.push(again);
+    });
+    await sleep(swarm.size(30_000, 8000), undefined, { signal });
+    stop();
+    await Promise.all(sends);
+    return { reports: sends.length };
+  },
+};

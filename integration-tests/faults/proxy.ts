@@ -1,0 +1,150 @@
+/**
+ * The network between the services and the broker: a TCP proxy that knows Kafka's frames. The broker advertises it, so
+ * every connection of every service goes through here. It loses single answers (the broker has done what was asked, and
+ * the connection dies), is dead for a while (nothing arrives, nothing is refused), or is slow.
+ */
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { eachFrame } from '../lossy-network.ts';
+
+/** Kafka's numbers of the requests whose answers the campaign loses. */
+export const requests = {
+  Produce: 0,
+  OffsetCommit: 8,
+  FindCoordinator: 10,
+  JoinGroup: 11,
+  Heartbeat: 12,
+  SyncGroup: 14,
+  InitProducerId: 22,
+  AddPartitionsToTxn: 24,
+  AddOffsetsToTxn: 25,
+  EndTxn: 26,
+  TxnOffsetCommit: 28,
+} as const;
+export type RequestName = keyof typeof requests;
+
+export class FaultProxy {
+  private readonly server: Server;
+  private readonly broker: number;
+  private readonly sockets = new Set<Socket>();
+  private readonly toLose = new Map<number, number>();
+  private dead = false;
+  private delayMs = 0;
+  /** Answers lost and requests seen so far, by the request's number. */
+  readonly lost = new Map<number, number>();
+  readonly seen = new Map<number, number>();
+
+  private constructor(broker: number) {
+    this.broker = broker;
+    this.server = createServer({ pauseOnConnect: true }, (client) => this.accept(client));
+  }
+
+  /** Listens on `port` of the loopback interface and leads to the broker's port `broker`. */
+  static async open(port: number, broker: number): Promise<FaultProxy> {
+    const proxy = new FaultProxy(broker);
+    await new Promise<void>((done, failed) => {
+      proxy.server.once('error', failed);
+      proxy.server.listen(port, '127.0.0.1', done);
+    });
+    return proxy;
+  }
+
+  /** The next answer to this request is lost, whoever gets it. */
+  loseNext(request: RequestName): void {
+    const number = requests[request];
+    this.toLose.set(number, (this.toLose.get(number) ?? 0) + 1);
+  }
+
+  /** Answers that were to be lost and never came are no longer waited for. */
+  forget(): void {
+    this.toLose.clear();
+  }
+
+  lostOf(request: RequestName): number {
+    return this.lost.get(requests[request]) ?? 0;
+  }
+
+  /** From now on nothing arrives on either side. */
+  die(): void {
+    this.dead = true;
+  }
+
+  /** Each frame takes this much longer, in each direction; milliseconds. */
+  slow(delayMs: number): void {
+    this.delayMs = delayMs;
+  }
+
+  /** As if nothing had been. Connections that lived through a dead network have lost bytes, so they end. */
+  heal(): void {
+    this.delayMs = 0;
+    this.forget();
+    if (!this.dead) return;
+    this.dead = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private accept(client: Socket): void {
+    this.sockets.add(client);
+    client.on('error', () => client.destroy());
+    client.once('close', () => this.sockets.delete(client));
+    // A dead network answers nobody; whoever is still there when it lives again is cut off and comes anew.
+    if (this.dead) return;
+    const broker = dial({ host: '127.0.0.1', port: this.broker }, () => client.resume());
+    this.sockets.add(broker);
+    for (const socket of [client, broker]) {
+      socket.setNoDelay(true);
+      const end = () => {
+        client.destroy();
+        broker.destroy();
+        this.sockets.delete(socket);
+      };
+      socket.once('close', end);
+      socket.on('error', end);
+    }
+    const asked = new Map<number, number>();
+    const ask = this.way(broker);
+    const answer = this.way(client);
+    eachFrame(client, (frame) => {
+      const request = frame.readInt16BE(4);
+      this.seen.set(request, (this.seen.get(request) ?? 0) + 1);
+      asked.set(frame.readInt32BE(8), request);
+      ask(frame);
+    });
+    eachFrame(broker, (frame) => {
+      const correlation = frame.readInt32BE(4);
+      const request = asked.get(correlation) ?? -1;
+      asked.delete(correlation);
+      if (this.loses(request)) {
+        client.destroy();
+        broker.destroy();
+      } else answer(frame);
+    });
+  }
+
+  private loses(request: number): boolean {
+    const wanted = this.toLose.get(request) ?? 0;
+    if (wanted === 0) return false;
+    this.toLose.set(request, wanted - 1);
+    this.lost.set(request, (this.lost.get(request) ?? 0) + 1);
+    return true;
+  }
+
+  /** Frames of one direction, in order, as late as the network is slow. */
+  private way(to: Socket): (frame: Buffer) => void {
+    let freeAt = 0;
+    return (frame) => {
+      if (this.dead) return;
+      const due = Math.max(freeAt, performance.now() + this.delayMs);
+      const wait = due - performance.now();
+      if (this.delayMs === 0 && freeAt <= performance.now()) return void to.write(frame);
+      freeAt = due;
+      setTimeout(() => {
+        if (!this.dead && !to.destroyed) to.write(frame);
+      }, wait);
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((done) => this.server.close(done));
+  }
+}
