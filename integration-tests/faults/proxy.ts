@@ -8,7 +8,9 @@ import { eachFrame } from '../lossy-network.ts';
 
 /** Kafka's numbers of the requests whose answers the campaign loses. */
 export const requests = {
+  /** Within a transaction; without one it is told apart, as other protections guard it. */
   Produce: 0,
+  PlainProduce: -1,
   OffsetCommit: 8,
   FindCoordinator: 10,
   JoinGroup: 11,
@@ -21,6 +23,15 @@ export const requests = {
   TxnOffsetCommit: 28,
 } as const;
 export type RequestName = keyof typeof requests;
+
+/** The number of a request, from its frame: length, key, version, correlation, client id, and what it asks. */
+export function requestIn(frame: Buffer): number {
+  const request = frame.readInt16BE(4);
+  if (request !== requests.Produce) return request;
+  const clientId = Math.max(0, frame.readInt16BE(12));
+  // Of a Produce that is the transactional id first; -1: it has none.
+  return frame.readInt16BE(14 + clientId) < 0 ? requests.PlainProduce : request;
+}
 
 export class FaultProxy {
   private readonly server: Server;
@@ -104,7 +115,7 @@ export class FaultProxy {
     const ask = this.way(broker);
     const answer = this.way(client);
     eachFrame(client, (frame) => {
-      const request = frame.readInt16BE(4);
+      const request = requestIn(frame);
       this.seen.set(request, (this.seen.get(request) ?? 0) + 1);
       asked.set(frame.readInt32BE(8), request);
       ask(frame);
