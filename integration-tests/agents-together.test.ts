@@ -1,7 +1,7 @@
 /** What agents say to each other, on the real stack: by tools alone, and all of it on the ledger. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { childId } from '#orchestrator/children.ts';
 import type { FactType } from '#orchestrator/facts.ts';
@@ -141,7 +141,10 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
       () => factsOf(space, mission, 'dependency_required').length > 0,
       'a task that waits',
     );
-    writeFileSync(space.file(mission, 'asked'), '');
+    // The workspace may not be there yet, as the other task may not have begun.
+    const asked = space.file(mission, 'asked');
+    mkdirSync(dirname(asked), { recursive: true });
+    writeFileSync(asked, '');
     await completed(space, mission);
     assert.deepEqual(
       [resultOf(space, mission, 'wants'), resultOf(space, mission, 'later')],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '#chassis/failures.ts';
+import { subMission } from '#orchestrator/sub-mission.ts';
 import { parseMission } from './load.ts';
 
 const rolesOf = (names: readonly string[], timeout_ms: number | null = null) =>
@@ -230,4 +231,23 @@ test('the example mission is one', () => {
   assert.equal(tasks.length, 12);
   assert.equal(tasks[0]?.id, 'deploy-cert_agent-wave1');
   assert.equal(tasks.at(-1)?.id, 'deploy-hlidskjalf_agent-wave5');
+});
+
+test('a mission within a mission says what the orchestrator reads of one', () => {
+  const { tasks } = parseMission(
+    [
+      'tasks:',
+      '  - id: inner',
+      '    role: orchestrator',
+      '    mission:',
+      '      tasks:',
+      '        - { id: a, role: x, priority: high, compensation: { description: take it back } }',
+    ].join('\n'),
+    'm.yaml',
+  );
+  const [inner] = subMission({ id: 'inner', description: '', mission: tasks[0]?.mission ?? '' }).tasks;
+  assert.deepEqual(
+    [inner?.id, inner?.priority, inner?.compensation?.description],
+    ['a', 'high', 'take it back'],
+  );
 });

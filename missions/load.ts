@@ -125,14 +125,25 @@ function compensationOf({ compensation }: TaskFile, idempotent: boolean): Compen
   return { description, script: scriptOf(script, answer, idempotent) };
 }
 
+const ofTheOrchestrator: ReadonlySet<string> = new Set<keyof TaskSpec>([
+  'kind',
+  'wave',
+  'budget',
+  'context',
+  'hops',
+  'caused_by',
+  'compensates',
+]);
+
 /** A mission within a mission travels as JSON text. */
 function missionText(given: string | SubMissionFile | undefined, mission: MissionFile): string {
   if (given === undefined || typeof given === 'string') return given ?? '';
   const { tasks, ...about } = given;
   const specs = tasks?.map((task, index) => {
     const id = task.id ?? `${task.role}-${index + 1}`;
-    const { kind: _, wave: __, budget: ___, ...spec } = taskSpec(task, mission, id, task.needs ?? [], 0);
-    return spec;
+    const spec = taskSpec(task, mission, id, task.needs ?? [], 0);
+    // What only the orchestrator says of a task is no part of a mission's text.
+    return Object.fromEntries(Object.entries(spec).filter(([field]) => !ofTheOrchestrator.has(field)));
   });
   return JSON.stringify({ ...about, ...(specs === undefined ? {} : { tasks: specs }) });
 }
