@@ -106,7 +106,8 @@ async function produce(
     transactionalId: `${prefix}.test-${randomBytes(4).toString('hex')}`,
     idempotent: true,
     maxInFlightRequests: 1,
-    retry: { initialRetryTime: 5 },
+    // A new topic may have no leader for a moment.
+    retry: { initialRetryTime: 5, maxRetryTime: 1000, retries: 14 },
   });
   await producer.connect();
   try {

@@ -9,7 +9,7 @@ test('the tables are those of the migrations, column by column', () => {
   const files = readdirSync(folder).toSorted();
   const sql = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n');
   const created = new Map(
-    [...sql.matchAll(/create table (\w+) \(\n(.*?)\n\);/gs)].map(([, name, body]) => [
+    [...sql.matchAll(/create table (?:if not exists )?(\w+) \(\n(.*?)\n\);/gs)].map(([, name, body]) => [
       name,
       (body ?? '').split('\n').map((line) => line.trim().replaceAll('"', '')),
     ]),
