@@ -42,8 +42,8 @@ export const protections: readonly Protection[] = [
   {
     name: 'promise-chain',
     what: 'sends of the publisher overlap on one producer',
-    faults: 'lost-answers',
-    times: 20,
+    faults: 'lost-sends',
+    times: 40,
     shapes: '',
   },
   {

@@ -8,6 +8,7 @@ import { databaseGone, registryGone } from './gone.ts';
 import { killOf } from './kill.ts';
 import { killPoints } from './kill-points.ts';
 import { lostAnswers } from './lost-answers.ts';
+import { lostSends } from './lost-sends.ts';
 import { networkDead, networkSlow } from './network.ts';
 import { repeatedReports } from './repeated-reports.ts';
 import { scale } from './scale.ts';
@@ -20,6 +21,7 @@ export const faults: readonly Fault[] = [
   zombie,
   broker,
   lostAnswers,
+  lostSends,
   repeatedReports,
   networkDead,
   networkSlow,
