@@ -233,7 +233,7 @@ describe('access', () => {
   it('covers every group that code makes besides those of the services', () => {
     const sources = [
       'services/chassis/reader.ts',
-      'services/worker/knowledge-feed.ts',
+      'services/chassis/follow-topic.ts',
       'services/projector/rebuild.ts',
     ];
     for (const file of sources) {

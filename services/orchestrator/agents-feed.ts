@@ -1,13 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { Agents, byRole, lostAfterMs, type RoleAgents } from '#chassis/agents.ts';
-import { Failure } from '#chassis/failures.ts';
-import { type FollowedRecord, startFollower } from '#chassis/follower.ts';
+import { type FollowingParts, followTopic } from '#chassis/follow-topic.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
 import { topicOffsets } from '#chassis/topic-offsets.ts';
-import type { Codec } from '#schemas/codec.ts';
 import type { AgentsView } from './absences.ts';
-
-const registryMs = 5000;
 
 /** Who runs which role, by the health topic. */
 export class LiveRoles implements AgentsView {
@@ -56,72 +51,44 @@ export class LiveRoles implements AgentsView {
   }
 }
 
-type Parts = Pick<
-  ServiceContext,
-  'kafka' | 'admin' | 'topics' | 'codec' | 'log' | 'config' | 'crash' | 'now'
->;
+type Parts = FollowingParts & Pick<ServiceContext, 'topics' | 'now'>;
 
-/** Follows the health topic from its beginning, in a group of its own, so that every orchestrator knows all of it. */
+/** Follows the health topic, so that every orchestrator knows all of it. */
 export async function followAgents(
   parts: Parts,
 ): Promise<{ readonly roles: LiveRoles; stop(deadlineMs: number): Promise<void> }> {
-  const { kafka, admin, codec, log, config, crash, now } = parts;
+  const { admin, codec, log, now } = parts;
   const topic = parts.topics.health;
   const roles = new LiveRoles();
-  const ends = new Map(
-    (await topicOffsets(admin, topic)).map(({ partition, high }) => [partition, Number(high)]),
-  );
-  const positions = new Map<number, number>();
-  const behind = () => [...ends].some(([partition, end]) => (positions.get(partition) ?? 0) < end);
-  roles.caughtUp = [...ends.values()].every((end) => end === 0);
-  const follower = await startFollower({
-    kafka,
-    admin,
-    groupId: `${config.RAVENHELM_PREFIX}.reader-${randomUUID()}`,
-    topics: [topic],
-    sessionTimeoutMs: config.RAVENHELM_SESSION_TIMEOUT_MS,
-    log,
-    crash,
-    deleteGroup: true,
-    handler: {
-      positions: (partition) => Promise.resolve(new Map([[topic, positions.get(partition) ?? 0]])),
-      async handle({ partition, records, next }) {
-        const isHistory = (offset: number) => offset < (ends.get(partition) ?? 0);
-        for (const record of records) {
-          if (record.offset < (positions.get(partition) ?? 0)) continue;
-          await take(record, { roles, codec, at: now(), isHistory: isHistory(record.offset) }).catch(
-            (error: unknown) => {
-              if (error instanceof Failure && error.code === 'registry_unavailable') throw error;
-              log.debug({ topic, offset: record.offset, error: String(error) }, 'no health event, left out');
-            },
-          );
-          positions.set(partition, record.offset + 1);
-        }
-        positions.set(partition, next);
-        roles.caughtUp ||= !behind();
-        return next;
-      },
+  const ends = await topicOffsets(admin, topic);
+  const history = new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
+  const followed = await followTopic(
+    parts,
+    topic,
+    ({ partition, offset, key, value }) => {
+      const at = now();
+      if (value === null) return roles.forget(key, at);
+      const { name, value: event } = codec.decode(value);
+      if (name !== 'AgentHealth') return;
+      // What is heard as it is said is as new as the moment, whatever the clock of who says it shows. What was there
+      // before is as old as it says, and not newer than now.
+      const isHistory = offset < (history.get(partition) ?? 0);
+      roles.hear(event.payload, isHistory ? Math.min(at, event.timestamp) : at, at);
     },
-  });
-  return { roles, stop: (deadlineMs) => follower.stop(deadlineMs) };
-}
-
-interface Taking {
-  readonly roles: LiveRoles;
-  readonly codec: Codec;
-  readonly at: number;
-  readonly isHistory: boolean;
-}
-
-/**
- * What is heard as it is said is as new as the moment, whatever the clock of who says it shows. What was there before
- * is as old as it says, and not newer than now.
- */
-async function take({ message }: FollowedRecord, { roles, codec, at, isHistory }: Taking): Promise<void> {
-  const { key, value } = message;
-  if (value === null) return roles.forget(key?.toString() ?? '', at);
-  if (!codec.knows(value)) await codec.load(value, AbortSignal.timeout(registryMs));
-  const { name, value: event } = codec.decode(value);
-  if (name !== 'AgentHealth') return;
-  roles.hear(event.payload, isHistory ? Math.min(at, event.timestamp) : at, at);
+    (offset, error) => log.debug({ topic, offset, error: String(error) }, 'no health event, left out'),
+  );
+  const stopping = new AbortController();
+  followed.readTo(ends, stopping.signal).then(
+    () => {
+      roles.caughtUp = true;
+    },
+    () => undefined,
+  );
+  return {
+    roles,
+    stop(deadlineMs) {
+      stopping.abort();
+      return followed.stop(deadlineMs);
+    },
+  };
 }

@@ -3,28 +3,16 @@ import type { ReviewAnswer, TaskSpec } from '#schemas/types.gen.ts';
 import { booked } from './budget.ts';
 import { checkpointOf, handedOver, nameOf, withProvided, withShared } from './context.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
+import type { AgentReportType, ReactionReportType } from './input.ts';
 import { bytesOf, indexPlan, mostBytes, type Plan } from './plan.ts';
 import { type MissionState, newTask, type TaskState } from './state.ts';
 
 /** What we know after agents have said something to each other, or a reaction was reported. */
 
-type CoordinationType =
-  | 'agent_handoff'
-  | 'dependency_required'
-  | 'dependency_resolved'
-  | 'decision_recorded'
-  | 'checkpoint_created'
-  | 'context_synced'
-  | 'event_emitted'
-  | 'error_raised'
-  | 'task_requested'
-  | 'pause_requested'
-  | 'aggregation_started'
-  | 'aggregation_completed'
-  | 'aggregation_timed_out'
-  | 'reactions_settled'
-  | 'role_unavailable';
-export type CoordinationFact = Extract<FactDraft, { readonly event_type: CoordinationType }>;
+export type CoordinationFact = Extract<
+  FactDraft,
+  { readonly event_type: AgentReportType | ReactionReportType }
+>;
 
 /** Throws Failure `ledger_broken` for a fact that cannot follow on this state. */
 export function coordinated(

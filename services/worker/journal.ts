@@ -7,6 +7,7 @@
  * outcome of one at the most, and before the end is reported. One append is under way at a time, so a failed one leaves no gap behind it:
  * after a failure nothing more is written, and every `flush` throws.
  */
+import { unlessAborted } from '#chassis/deadline.ts';
 import { Failure } from '#chassis/failures.ts';
 import { type ChainTail, type Codec, chainLink, hashChain } from '#schemas/codec.ts';
 import type { EventOf, PayloadOf, Priority } from '#schemas/types.gen.ts';
@@ -168,14 +169,4 @@ function stepEvent(
     previous_hash: place.previous_hash,
     payload: { task_id, attempt, lease, agent, ...draft.payload },
   } as StepEvent;
-}
-
-/** Waits for a promise, but not beyond an abort. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason);
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

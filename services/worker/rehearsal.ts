@@ -4,6 +4,7 @@
  * happens, as it may when a process is killed.
  */
 
+import { unlessAborted } from '#chassis/deadline.ts';
 import { type Scrubber, scrubber } from '#chassis/secrets.ts';
 import { defaultSandboxRules } from '#roles/sandbox-front-matter.ts';
 import { catalog } from '#schemas/catalog.ts';
@@ -19,7 +20,6 @@ import {
   type StepEvent,
   type StepRecord,
   stepTypes,
-  unlessAborted,
 } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded } from './journal-fold.ts';
 import type { Model } from './models/model.ts';

@@ -1,5 +1,7 @@
 /** One claimed task, from its assignment to the report of how it ended. */
+
 import { hash } from 'node:crypto';
+import { unlessAborted } from '#chassis/deadline.ts';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import type { Publisher } from '#chassis/publisher.ts';
@@ -13,7 +15,7 @@ import { noUsage } from '#schemas/usage.ts';
 import { Agent } from './agent.ts';
 import { Awaiting } from './awaiting.ts';
 import { HandedOff } from './handed-off.ts';
-import { Journal, type JournalOwner, markerId, resumeMarker, taskKey, unlessAborted } from './journal.ts';
+import { Journal, type JournalOwner, markerId, resumeMarker, taskKey } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
 import { chooseModel } from './models/choose.ts';

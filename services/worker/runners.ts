@@ -1,8 +1,9 @@
 /** The tasks that this worker runs: renews their leases, stops them when they must stop, reports how they ended. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unlessAborted } from '#chassis/deadline.ts';
 import { Failure } from '#chassis/failures.ts';
 import { stopPoint } from '#chassis/stop-point.ts';
-import { unlessAborted } from './journal.ts';
 import { instant, Lease, lostAt } from './lease.ts';
 import { reportEvent } from './report.ts';
 import { type Claim, claimKey, encodeReport, runTask, Stopped, type WorkerParts } from './run-task.ts';

@@ -9,6 +9,7 @@
  *    tried again.
  * 4. The breaker, which sees every single try: it counts what the provider does, not what is left after retries.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BrokenCircuitError,
@@ -24,9 +25,9 @@ import {
   retry,
 } from 'cockatiel';
 import pLimit, { type LimitFunction } from 'p-limit';
+import { unlessAborted } from '#chassis/deadline.ts';
 import { Failure, type FailureCode } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
-import { unlessAborted } from '#worker/journal.ts';
 import { ProviderFailure } from './provider-failure.ts';
 
 export interface GateSettings {

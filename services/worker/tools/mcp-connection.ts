@@ -10,11 +10,10 @@ import {
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
 import { codeVersion } from '#chassis/code-version.ts';
-import { within } from '#chassis/deadline.ts';
+import { unlessAborted, within } from '#chassis/deadline.ts';
 import { Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
 import type { McpServer } from '#roles/mcp-front-matter.ts';
-import { unlessAborted } from '#worker/journal.ts';
 import { mcpHttp } from './mcp-http.ts';
 import { McpStdio } from './mcp-stdio.ts';
 

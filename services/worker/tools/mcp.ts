@@ -1,10 +1,11 @@
 /** Tools of MCP servers, under the same policy, journal and limits as our own. */
+
 import { hash } from 'node:crypto';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
+import { unlessAborted } from '#chassis/deadline.ts';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import type { McpServer } from '#roles/mcp-front-matter.ts';
-import { unlessAborted } from '#worker/journal.ts';
 import {
   type ListedTool,
   McpConnection,
