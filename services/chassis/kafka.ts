@@ -1,10 +1,12 @@
 import { type ISocketFactory, Kafka, type logCreator, logLevel } from 'kafkajs';
+import { hideAbortedRecords } from './aborted-records.ts';
 import { registerCodecs } from './compression.ts';
 import { rememberTransactionCoordinators } from './coordinator-cache.ts';
 import type { Logger } from './log.ts';
 
 registerCodecs();
 rememberTransactionCoordinators();
+hideAbortedRecords();
 
 /** Everything about kafkajs that is set once, for every client that Ravenhelm opens. */
 export interface KafkaSettings {

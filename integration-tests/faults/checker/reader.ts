@@ -1,6 +1,11 @@
 /** Follows topics read-committed with the bare client, from their beginning, through whatever happens to the broker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Consumer, type Kafka } from 'kafkajs';
+import { hideAbortedRecords } from '#chassis/aborted-records.ts';
+
+// The one piece that the checker has in common with the services: without it the client shows what was aborted
+// (decision 29). Did it show too much, claims would be there twice; did it hide too much, facts would be missing.
+hideAbortedRecords();
 
 export interface Seen {
   readonly topic: string;
