@@ -102,6 +102,9 @@ export function kafkaSettings(data: string, ports: { kafka: number; controller: 
     // No waiting for more members, or for more offsets: both cost each service its start, or each commit 5 ms.
     'group.initial.rebalance.delay.ms': 0,
     'group.coordinator.append.linger.ms': 0,
+    // A broker that was killed comes back only when its last session has ended; 9 s unless told.
+    'broker.session.timeout.ms': 2000,
+    'broker.heartbeat.interval.ms': 500,
     // Compaction's table is on the heap; the default would take a quarter of it.
     'log.cleaner.enable': true,
     'log.cleaner.dedupe.buffer.size': 33_554_432,

@@ -9,7 +9,6 @@ import { allPartitions } from './broker.ts';
 export const brokerDiskFull: Fault = {
   name: 'broker-disk-full',
   how: "the disk under the broker's log is filled up, the broker dies of it, room is made, it is started again",
-  long: true,
   impossible: ({ stack }) => ('why' in stack.disk ? stack.disk.why : null),
   async inject(swarm, _random, signal) {
     const { stack } = swarm;

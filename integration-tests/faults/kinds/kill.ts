@@ -8,7 +8,7 @@ const inShort = new Set<ServiceName>(['orchestrator', 'worker', 'correlator', 'p
 export const killOf = (service: ServiceName): Fault => ({
   name: `kill-${service}`,
   ...(inShort.has(service) ? {} : { long: true }),
-  how: `kill -9 of one of the ${service}s, again and again`,
+  how: `kill -9 of one process of the ${service}, again and again`,
   async inject(swarm, random, signal) {
     const times = swarm.times();
     for (let n = 0; n < times; n++) {
