@@ -5,6 +5,7 @@ import { type KnownRoles, type MissionFields, parseMission } from '#missions/loa
 import { planFrom } from '#orchestrator/plan.ts';
 import { resolvePolicy } from '#orchestrator/policy.ts';
 import { loadRoles } from '#roles/load.ts';
+import { retriesOfRoles } from '#roles/retries-front-matter.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import type { MissionFlags } from './mission-flags.ts';
 import { withFlags } from './mission-options.ts';
@@ -19,8 +20,10 @@ export async function readMission(
   flags: MissionFlags = {},
 ): Promise<MissionFields> {
   const roles = loadRoles(env['RAVENHELM_ROLES']);
-  const mission = withFlags(await parse(given, roles), flags, roles);
-  const policy = resolvePolicy(mission.limits, mission.on_failure, mission.options ?? noOptions);
+  const asked = withFlags(await parse(given, roles), flags, roles);
+  const role_retries = retriesOfRoles(roles, asked.limits);
+  const mission = { ...asked, options: { ...(asked.options ?? noOptions), role_retries } };
+  const policy = resolvePolicy(mission.limits, mission.on_failure, mission.options);
   if (mission.tasks.length > 0) planFrom(mission.tasks, policy);
   return mission;
 }

@@ -97,6 +97,7 @@ describe('options of a mission at the command line', () => {
       per_task: null,
       on_exhausted: 'cheaper',
       retries: [],
+      role_retries: [],
       subscriptions: [],
       aggregators: [],
       events: [],

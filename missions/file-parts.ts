@@ -1,5 +1,7 @@
 /** What several kinds of files are made of. */
 import { z } from 'zod';
+import { retryProblem } from '#orchestrator/retries.ts';
+import type { RetryRule } from '#schemas/types.gen.ts';
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -22,6 +24,38 @@ export const duration = z
   });
 
 export const count = (most: number) => z.int().min(1).max(most);
+
+/** How attempts that fail are tried again; what is left out is any, or as the policy says. */
+export const retry = {
+  code: z.string().min(1).optional(),
+  max_attempts: count(20).default(0),
+  initial: duration.default(0),
+  max: duration.default(0),
+};
+
+type RetryFile = z.output<z.ZodObject<typeof retry>>;
+
+/** As it travels, but for the role that it is about. */
+export const retryOf = ({ code = '', max_attempts, initial, max }: RetryFile): Omit<RetryRule, 'role'> => ({
+  ...{ code, max_attempts },
+  initial_ms: initial,
+  max_ms: max,
+});
+
+const retryFields = {
+  code: 'code',
+  max_attempts: 'max_attempts',
+  initial_ms: 'initial',
+  max_ms: 'max',
+} as const;
+
+/** A rule that could never hold is refused where it stands. */
+export function checkRetry(rule: RetryFile, context: z.core.$RefinementCtx): void {
+  const wrong = retryProblem(retryOf(rule));
+  if (wrong === null) return;
+  const path = [retryFields[wrong.field]];
+  context.issues.push({ code: 'custom', input: wrong.found, path, message: `expected ${wrong.expected}` });
+}
 const path = z.string().min(1);
 const always = { allow_failure: z.boolean().default(false) };
 

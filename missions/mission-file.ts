@@ -1,6 +1,6 @@
 /** What a mission file may say. */
 import { z } from 'zod';
-import { call, count, duration, id, model } from './file-parts.ts';
+import { call, checkRetry, count, duration, id, model, retry } from './file-parts.ts';
 import { definitions, ofMissions } from './reactions-shape.ts';
 
 export type { CallFile } from './file-parts.ts';
@@ -101,17 +101,9 @@ export const missionFile = z
       .optional(),
     ...definitions,
     ...ofMissions,
-    /** How attempts that fail are tried again; what is left out is any, or as the policy says. */
+    /** What a rule leaves out is as the file of the role says, or the policy. */
     retries: z
-      .array(
-        z.strictObject({
-          code: z.string().min(1).optional(),
-          role: z.string().min(1).optional(),
-          max_attempts: count(20).default(0),
-          initial: duration.default(0),
-          max: duration.default(0),
-        }),
-      )
+      .array(z.strictObject({ ...retry, role: z.string().min(1).optional() }).superRefine(checkRetry))
       .max(50)
       .default([]),
     waves: z.array(z.array(task).min(1)).min(1).optional(),

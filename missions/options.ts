@@ -1,6 +1,7 @@
 import { noOptions } from '#schemas/mission-command.ts';
 import type { Amounts, MissionOptions } from '#schemas/types.gen.ts';
 import { nanosOf, usdOf } from '#schemas/usage.ts';
+import { retryOf } from './file-parts.ts';
 import type { AmountsFile, MissionFile } from './mission-file.ts';
 
 /** What a mission file says of planning and budgets, as it travels. */
@@ -18,11 +19,7 @@ export function optionsOf(mission: MissionFile): MissionOptions {
     budget: budget === undefined ? null : amountsOf(budget),
     per_task: budget?.per_task === undefined ? null : amountsOf(budget.per_task),
     on_exhausted: budget?.at_limit ?? '',
-    retries: retries.map(({ code = '', role = '', max_attempts, initial, max }) => ({
-      ...{ code, role, max_attempts },
-      initial_ms: initial,
-      max_ms: max,
-    })),
+    retries: retries.map(({ role = '', ...rule }) => ({ ...retryOf(rule), role })),
   };
 }
 

@@ -66,24 +66,31 @@ function keyText(key: unknown): string {
 
 /** The lines for one issue of the schema. */
 export function describeIssue(issue: z.core.$ZodIssue, content: unknown, places: Places): string[] {
-  const found = shown(valueAt(content, issue.path));
   const where = places.name(issue.path);
-  const say = (expected: string) => [places.of(issue.path, where, `found ${found}`, expected)];
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) =>
+      places.of([...issue.path, key], where, `found the unknown key ${key}`, 'none of that name'),
+    );
+  }
+  return [places.of(issue.path, where, `found ${foundBy(issue, content)}`, expectedBy(issue))];
+}
+
+export const foundBy = (issue: z.core.$ZodIssue, content: unknown): string =>
+  shown(valueAt(content, issue.path));
+
+/** In words; of an issue of ours what its message says. */
+export function expectedBy(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) =>
-        places.of([...issue.path, key], where, `found the unknown key ${key}`, 'none of that name'),
-      );
     case 'invalid_type':
-      return say(names[issue.expected] ?? issue.expected);
+      return names[issue.expected] ?? issue.expected;
     case 'invalid_value':
-      return say(`one of ${issue.values.map(String).join(', ')}`);
+      return `one of ${issue.values.map(String).join(', ')}`;
     case 'too_small':
-      return say(`at least ${issue.minimum}${unitOf(issue.origin)}`);
+      return `at least ${issue.minimum}${unitOf(issue.origin)}`;
     case 'too_big':
-      return say(`at most ${issue.maximum}${unitOf(issue.origin)}`);
+      return `at most ${issue.maximum}${unitOf(issue.origin)}`;
     default:
-      return say(issue.message.replace(/^expected /, ''));
+      return issue.message.replace(/^expected /, '');
   }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Failure } from '#chassis/failures.ts';
 import { toolboxOf } from '#worker/tools/toolbox.ts';
 import { loadRoles, parseRole } from './load.ts';
+import { retriesOfRoles } from './retries-front-matter.ts';
 
 const squad = [
   'analyst',
@@ -69,14 +70,77 @@ test('errors name the file, the line and what is wrong, all at once', () => {
     (error) => {
       assert.ok(error instanceof Failure);
       assert.equal(error.code, 'invalid_configuration');
-      assert.match(error.message, /^roles\/a\.md:2: name: expected lower-case/m);
-      assert.match(error.message, /^roles\/a\.md:5: limits\.max_steps: /m);
-      assert.match(error.message, /^roles\/a\.md:6: limits\.speed: /m);
-      assert.match(error.message, /^roles\/a\.md:7: tools: /m);
-      assert.match(error.message, /^roles\/a\.md:9: sandbox\.shell: /m);
+      assert.match(error.message, /^roles\/a\.md:2: name: found "A b", expected lower-case/m);
+      assert.match(error.message, /^roles\/a\.md:5: limits\.max_steps: found 0, expected at least 1$/m);
+      assert.match(error.message, /^roles\/a\.md:6: limits\.speed: found an unknown key, expected none/m);
+      assert.match(error.message, /^roles\/a\.md:7: tools: found "bash", expected a list$/m);
+      assert.match(error.message, /^roles\/a\.md:9: sandbox\.shell: found "sure", expected true or false$/m);
       return true;
     },
   );
+});
+
+const front = (retries: string) =>
+  parseRole(`---\nname: a\ndescription: x\nretries:\n${retries}---\nDo it.\n`, 'a.md');
+
+test('a role says how its attempts are tried again, by their code', () => {
+  const role = front(
+    '  - { code: timeout, max_attempts: 5, initial: 5s, max: 1m }\n  - { code: tool_failed, max_attempts: 1 }\n  - { initial: 250 }\n',
+  );
+  assert.deepEqual(role.retries, [
+    { code: 'timeout', max_attempts: 5, initial_ms: 5_000, max_ms: 60_000 },
+    { code: 'tool_failed', max_attempts: 1, initial_ms: 0, max_ms: 0 },
+    { code: '', max_attempts: 0, initial_ms: 250, max_ms: 0 },
+  ]);
+  assert.deepEqual(parseRole('---\nname: a\ndescription: b\n---\nDo it.\n', 'a.md').retries, []);
+});
+
+test('what a role says of its retries is refused with its place, what was found and what was expected', () => {
+  const rules = [
+    '  - { code: tiemout }\n',
+    '  - { code: safety_violation, max_attempts: 2 }\n',
+    '  - { code: timeout, max_attempts: 0, initial: soon }\n',
+    '  - { code: lease_lost, initial: 2s, max: 1s }\n',
+    '  - { code: timeout, role: b }\n',
+  ];
+  assert.throws(
+    () => front(rules.join('')),
+    ({ message }: Error) => {
+      assert.deepEqual(message.split('\n'), [
+        'a.md:5: retries.0.code: found "tiemout", expected a code of a task (docs/failures.md)',
+        'a.md:6: retries.1.code: found "safety_violation", expected another code, or max_attempts 1: this one is never tried again',
+        'a.md:7: retries.2.max_attempts: found 0, expected at least 1',
+        'a.md:7: retries.2.initial: found "soon", expected a duration like "30s", "5m" or milliseconds',
+        'a.md:8: retries.3.max: found "1s", expected at least the first delay, 2000 ms',
+        'a.md:9: retries.4.role: found an unknown key, expected none of that name',
+      ]);
+      return true;
+    },
+  );
+  assert.throws(() => front('  - { code: timeout }\n  - { code: timeout, max: 1s }\n'), {
+    message: 'a.md:6: retries.1.code: found timeout a second time, expected one rule for it',
+  });
+  assert.throws(() => front('  - { max: 1s }\n  - { max_attempts: 2 }\n'), {
+    message: 'a.md:6: retries.1: found a second rule without a code, expected one rule for it',
+  });
+  assert.throws(() => front('  5\n'), { message: 'a.md:4: retries: found 5, expected a list' });
+});
+
+test('what all roles say goes with a mission, and its own limit of attempts is one for them, too', () => {
+  const roles = new Map([
+    ['a', { retries: front('  - { code: timeout, max_attempts: 5 }\n  - { initial: 1s }\n').retries }],
+    ['b', { retries: [] }],
+  ]);
+  const said = (max_attempts: number) =>
+    retriesOfRoles(roles, { max_attempts }).map((rule) => [rule.role, rule.code, rule.max_attempts]);
+  assert.deepEqual(said(0), [
+    ['a', 'timeout', 5],
+    ['a', '', 0],
+  ]);
+  assert.deepEqual(said(2), [
+    ['a', 'timeout', 2],
+    ['a', '', 0],
+  ]);
 });
 
 for (const [what, text, message] of [

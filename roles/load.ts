@@ -8,9 +8,11 @@ import { basename, join } from 'node:path';
 import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { expectedBy, foundBy } from '#missions/places.ts';
 import { type McpServer, mcpFrontMatter } from './mcp-front-matter.ts';
 import { modelFrontMatter, type RoleModel, type Tier, tierFrontMatter } from './model-front-matter.ts';
 import { type PolicyRule, policyFrontMatter } from './policy-front-matter.ts';
+import { type RoleRetry, retriesFrontMatter } from './retries-front-matter.ts';
 import { type SandboxRules, sandboxFrontMatter } from './sandbox-front-matter.ts';
 
 export interface Role {
@@ -32,6 +34,8 @@ export interface Role {
     /** Tasks at once in one worker process. */
     readonly concurrency: number;
   };
+  /** How its attempts are tried again, where the mission does not say. */
+  readonly retries: readonly RoleRetry[];
   /** What commands may do. */
   readonly sandbox: SandboxRules;
   readonly prompt: string;
@@ -57,6 +61,7 @@ const frontMatter = z.strictObject({
       concurrency: z.int().min(1).max(10_000).default(8),
     })
     .prefault({}),
+  retries: retriesFrontMatter,
   sandbox: sandboxFrontMatter,
 });
 
@@ -92,9 +97,8 @@ export function parseRole(text: string, file: string): Role {
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
-      problems.push(
-        `${file}:${lineAt(offsetOf(document, path))}: ${path.join('.') || 'front matter'}: ${issue.message}`,
-      );
+      const where = `${file}:${lineAt(offsetOf(document, path))}: ${path.join('.') || 'front matter'}`;
+      problems.push(`${where}: ${wrongBy(issue, content)}`);
     }
     throw bad(problems);
   }
@@ -116,6 +120,13 @@ export function parseRole(text: string, file: string): Role {
     prompt_version: hash('sha256', text).slice(0, 12),
     prompt_hash: hash('sha256', prompt),
   };
+}
+
+/** What was found and what was expected, in words; some of the issues say it all themselves. */
+function wrongBy(issue: z.core.$ZodIssue, content: unknown): string {
+  if (issue.code === 'unrecognized_keys') return 'found an unknown key, expected none of that name';
+  if (issue.message.startsWith('found ')) return issue.message;
+  return `found ${foundBy(issue, content)}, expected ${expectedBy(issue)}`;
 }
 
 /** A file of nonsense has a problem at every character. */

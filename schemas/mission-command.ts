@@ -13,6 +13,7 @@ export const noOptions: MissionOptions = {
   per_task: null,
   on_exhausted: '',
   retries: [],
+  role_retries: [],
   subscriptions: [],
   aggregators: [],
   events: [],

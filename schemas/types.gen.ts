@@ -774,6 +774,8 @@ export interface MissionOptions {
   readonly on_exhausted: string;
   /** How attempts are tried again. */
   readonly retries: readonly RetryRule[];
+  /** What the files of roles said of it when the mission was submitted, each rule with its role; those of retries count before them. */
+  readonly role_retries: readonly RetryRule[];
   readonly subscriptions: readonly Subscription[];
   readonly aggregators: readonly Aggregator[];
   /** Emitted when the mission begins. */

@@ -2,6 +2,7 @@ import { byRole, nobody, type RoleAgents } from '#chassis/agents.ts';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import { loadRoles, type Role } from '#roles/load.ts';
 import type { PolicyRule } from '#roles/policy-front-matter.ts';
+import type { RoleRetry } from '#roles/retries-front-matter.ts';
 import type { Durations, RoleStatisticsPayload } from '#schemas/types.gen.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { duration } from '../format.ts';
@@ -102,10 +103,23 @@ export async function show({ output, env }: Invocation, name: string): Promise<E
   const { max_steps, timeout_ms, concurrency } = role.limits;
   const timeout = timeout_ms === null ? '' : `, ${duration(timeout_ms)}`;
   output.line(`${dim('limits ')} ${max_steps} calls${timeout}, ${concurrency} tasks at once`);
+  for (const [number, rule] of role.retries.entries()) {
+    output.line(`${dim(number === 0 ? 'retries' : '       ')} ${retryLine(rule)}`);
+  }
   output.line(`${dim('version')} ${role.prompt_version}`);
   output.line();
   output.line(role.prompt);
   return 0;
+}
+
+/** `timeout: 5 attempts, the second after 5 s, at most 1 min apart` */
+function retryLine({ code, max_attempts, initial_ms, max_ms }: RoleRetry): string {
+  const parts = [
+    ...(max_attempts === 0 ? [] : [max_attempts === 1 ? 'never again' : `${max_attempts} attempts`]),
+    ...(initial_ms === 0 ? [] : [`the second after ${duration(initial_ms)}`]),
+    ...(max_ms === 0 ? [] : [`at most ${duration(max_ms)} apart`]),
+  ];
+  return `${code === '' ? 'all others' : code}: ${parts.length === 0 ? 'tried again' : parts.join(', ')}`;
 }
 
 /** `ask execute_terminal_command where argv is ["git","push","**"], within 1 h: because` */

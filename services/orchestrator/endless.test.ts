@@ -49,7 +49,10 @@ function play(
 
 describe('a mission that plans itself without end', () => {
   it('is refused at its depth, when missions make missions', () => {
-    let input = submit([again('a')]) as ReturnType<typeof inputOf>;
+    const rule = { code: 'timeout', role: 'a_role', max_attempts: 2, initial_ms: 0, max_ms: 0 };
+    const retries = { retries: [{ ...rule, role: '' }], role_retries: [rule] };
+    const options = { ...policy.options, ...retries };
+    let input = submit([again('a')], { policy: { ...policy, options } }) as ReturnType<typeof inputOf>;
     for (let depth = 0; ; depth++) {
       assert.ok(depth <= deepestMission + 1, 'it goes deeper');
       const decision = decide(null, input, { now: start });
@@ -72,6 +75,8 @@ describe('a mission that plans itself without end', () => {
         previous_hash: '',
       };
       const child = commandToChild(decision.state, chained as unknown as EventOf<'task_assigned'>);
+      // How attempts are tried again goes down, too.
+      assert.partialDeepStrictEqual(child.options, retries);
       // What a mission within it would plan is again a mission.
       const command = { ...child, tasks: [again('a')] };
       input = inputOf({ mission_id: command.correlation_id, event_id: 'c', command }, '', roles);

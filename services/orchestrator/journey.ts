@@ -94,6 +94,15 @@ const limits = fc.record({
   time_ms: fc.constantFrom(-1, 60_000),
 });
 
+const retryRules = (role: fc.Arbitrary<string>) =>
+  fc.record({
+    code: fc.constantFrom('', 'timeout', 'lease_lost', 'tool_failed'),
+    role,
+    max_attempts: fc.nat(3),
+    initial_ms: fc.constantFrom(0, 500, 5_000),
+    max_ms: fc.constantFrom(0, 8_000),
+  });
+
 /**
  * Missions that use all that a mission may ask for: budgets, reviews, plans made and made anew, tiers, partial tasks,
  * hand-overs, dependencies, joins and reactions, some of them nothing but reactions; and missions that undo their work.
@@ -111,6 +120,8 @@ export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<J
         per_task: fc.option(fc.constant({ tokens: 40, calls: -1, cost_nanos: 3_000_000, time_ms: -1 })),
         on_exhausted: fc.constantFrom('stop', 'ask', 'cheaper'),
         max_replans: fc.integer({ min: 1, max: 2 }),
+        retries: fc.array(retryRules(fc.constantFrom('', 't0_role')), { maxLength: 1 }),
+        role_retries: fc.array(retryRules(fc.constantFrom('t0_role', 't1_role')), { maxLength: 2 }),
       }),
       fc.record({
         on_failure: fc.constantFrom('fail_fast', 'continue', 'replan', 'compensate', 'compensate', 'suspend'),

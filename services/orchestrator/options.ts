@@ -21,7 +21,7 @@ export function resolveOptions(options: MissionOptions): MissionOptions {
     if (modelName.test(model)) continue;
     throw invalid(`models${role === '' ? '' : `.${role}`}`, model, 'provider/name, like ollama/llama3.1');
   }
-  checkRetries(options.retries);
+  checkRetries(options);
   checkAmounts(options.budget, 'budget');
   checkAmounts(options.per_task, 'per_task');
   if (options.review !== '' && options.review !== 'plan') {

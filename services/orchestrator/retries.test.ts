@@ -10,10 +10,11 @@ const rule = (fields: Partial<RetryRule>): RetryRule => ({
   ...{ code: '', role: '', max_attempts: 0, initial_ms: 0, max_ms: 0 },
   ...fields,
 });
-const policy = (...retries: RetryRule[]): MissionPolicy => ({
+const policyOf = (retries: readonly RetryRule[], role_retries: readonly RetryRule[]): MissionPolicy => ({
   ...defaultPolicy,
-  options: { ...defaultPolicy.options, retries },
+  options: { ...defaultPolicy.options, retries, role_retries },
 });
+const policy = (...retries: RetryRule[]) => policyOf(retries, []);
 const code = fc.constantFrom(
   ...Object.entries(catalogue).flatMap(([name, { lands }]) => (lands === 'task' ? [name] : [])),
 );
@@ -96,15 +97,109 @@ describe('rules of retries', () => {
     assert.equal(attemptRetry(named, 'invalid_output', 'a', 3).max_attempts, 3);
   });
 
+  it('of a role hold for it alone, and what they leave out is as the policy says', () => {
+    const given = policyOf([], [rule({ code: 'timeout', role: 'a', max_attempts: 5, initial_ms: 60_000 })]);
+    assert.deepEqual(attemptRetry(given, 'timeout', 'a', 3), {
+      max_attempts: 5,
+      initial_ms: 60_000,
+      max_ms: 60_000,
+    });
+    for (const [c, r] of [
+      ['timeout', 'b'],
+      ['lease_lost', 'a'],
+    ] as const) {
+      assert.deepEqual(attemptRetry(given, c, r, 3), attemptRetry(defaultPolicy, c, r, 3));
+    }
+  });
+
+  it('of a role can have tried again what else is not, and not what is', () => {
+    const given = policyOf(
+      [],
+      [
+        rule({ code: 'invalid_output', role: 'a' }),
+        rule({ code: 'timeout', role: 'a', max_attempts: 1 }),
+        rule({ code: 'outcome_unknown', role: 'a', max_attempts: 1 }),
+      ],
+    );
+    const most = (c: string) => attemptRetry(given, c, 'a', 3).max_attempts;
+    assert.deepEqual(['invalid_output', 'timeout', 'outcome_unknown', 'lease_lost'].map(most), [3, 1, 1, 3]);
+  });
+
+  it('of a mission count before those of a role, whatever they name, in all that they say', () => {
+    const override = (mission: Partial<RetryRule>) =>
+      attemptRetry(
+        policyOf(
+          [rule(mission)],
+          [rule({ code: 'timeout', role: 'a', max_attempts: 5, initial_ms: 4000, max_ms: 9000 })],
+        ),
+        'timeout',
+        'a',
+        3,
+      );
+    assert.deepEqual(override({ max_attempts: 2 }), { max_attempts: 2, initial_ms: 4000, max_ms: 9000 });
+    assert.deepEqual(override({ code: 'timeout', initial_ms: 7000 }), {
+      ...{ max_attempts: 5, initial_ms: 7000, max_ms: 9000 },
+    });
+    assert.equal(override({ initial_ms: 20_000 }).max_ms, 20_000);
+    assert.equal(override({ role: 'b', max_attempts: 2 }).max_attempts, 5, 'for another role');
+    fc.assert(
+      fc.property(rules, rules, code, role, fc.integer({ min: 1, max: 20 }), (own, ofRoles, c, r, n) => {
+        const alone = attemptRetry(policy(...own), c, r, n);
+        const given = policyOf(
+          own,
+          ofRoles.map((each) => ({ ...each, role: each.role || 'a' })),
+        );
+        const found = attemptRetry(given, c, r, n);
+        const says = own.filter(
+          (each) => (each.code === '' ? isRetried(c) : each.code === c) && ['', r].includes(each.role),
+        );
+        if (says.length > 0 && says.every(({ max_attempts }) => max_attempts > 0)) {
+          assert.equal(found.max_attempts, alone.max_attempts);
+        }
+        if (says.length > 0 && says.every(({ initial_ms }) => initial_ms > 0)) {
+          assert.equal(found.initial_ms, alone.initial_ms);
+        }
+        if (says.length > 0 && says.every(({ max_ms }) => max_ms > 0)) {
+          assert.equal(found.max_ms, alone.max_ms);
+        }
+      }),
+    );
+  });
+
+  it('of a role give a task no more attempts than it says itself', () => {
+    const given = policyOf([], [rule({ role: 'a', max_attempts: 5 })]);
+    const most = [1, 2, 3, 4, 6].map((ofTask) => attemptRetry(given, 'timeout', 'a', ofTask).max_attempts);
+    // 3 is what the policy says of all tasks.
+    assert.deepEqual(most, [1, 2, 5, 4, 5]);
+  });
+
+  it('of roles name their role, and are not endless', () => {
+    const refused = (role_retries: RetryRule[]) => () => checkRetries({ retries: [], role_retries });
+    const code = 'invalid_mission';
+    assert.throws(refused([rule({})]), { code, message: /options\.role_retries\.0\.role: found ""/ });
+    assert.throws(refused([rule({ role: 'a' }), rule({ role: 'b', code: 'nope' })]), {
+      code,
+      message: /options\.role_retries\.1\.code: found "nope", expected a code of a task/,
+    });
+    const many = Array.from({ length: 501 }, () => rule({ role: 'a' }));
+    assert.throws(refused(many), { code, message: /role_retries: found 501 rules, expected at most 500/ });
+  });
+
   for (const [given, message] of [
     [rule({ code: 'undecodable' }), /retries\.0\.code: found "undecodable"/],
     [rule({ code: 'safety_violation', max_attempts: 2 }), /never tried again/],
     [rule({ max_attempts: 21 }), /max_attempts: found 21, expected a whole number from 0 to 20/],
-    [rule({ initial_ms: 2000, max_ms: 1000 }), /max_ms: found 1000, expected at least initial_ms, 2000/],
+    [
+      rule({ initial_ms: 2000, max_ms: 1000 }),
+      /max_ms: found 1000, expected at least the first delay, 2000 ms/,
+    ],
     [rule({ initial_ms: -1 }), /initial_ms: found -1/],
   ] as const) {
     it(`are refused: ${JSON.stringify(given)}`, () => {
-      assert.throws(() => checkRetries([given]), { code: 'invalid_mission', message });
+      assert.throws(() => checkRetries({ retries: [given], role_retries: [] }), {
+        code: 'invalid_mission',
+        message,
+      });
     });
   }
 });

@@ -249,7 +249,7 @@ test('errors in a policy name the line', () => {
   assert.throws(
     () => parseRole(`---\n${front}\n---\nDo it.\n`, 'a.md'),
     (error: Error) => {
-      assert.match(error.message, /^a\.md:5: policy\.0\.tool: expected the name of a tool/m);
+      assert.match(error.message, /^a\.md:5: policy\.0\.tool: found ".*", expected the name of a tool/m);
       assert.match(error.message, /^a\.md:8: policy\.1\.when\.command: found the end, expected "\)"/m);
       assert.match(error.message, /^a\.md:9: policy\.1\.then: /m);
       assert.match(error.message, /^a\.md:10: policy\.2\.then: /m);

@@ -62,12 +62,20 @@ for (const [what, entry, message] of [
   [
     'both command and url',
     { name: 'a', command: ['x'], url: 'http://a' },
-    /mcp\.0: expected either command or url/,
+    /mcp\.0: found the keys .*, expected either command or url/,
   ],
-  ['neither', { name: 'a' }, /mcp\.0: expected either command or url/],
-  ['a name with two dashes', { name: 'a__b', command: ['x'] }, /mcp\.0\.name: expected lower-case/],
+  ['neither', { name: 'a' }, /mcp\.0: found the keys .*, expected either command or url/],
+  [
+    'a name with two dashes',
+    { name: 'a__b', command: ['x'] },
+    /mcp\.0\.name: found "a__b", expected lower-case/,
+  ],
   ['env with url', { name: 'a', url: 'http://a', env: ['A'] }, /mcp\.0: found env or cwd/],
-  ['another protocol', { name: 'a', url: 'file:///etc' }, /mcp\.0\.url: expected an http or https address/],
+  [
+    'another protocol',
+    { name: 'a', url: 'file:///etc' },
+    /mcp\.0\.url: found "file:\/\/\/etc", expected an http or https address/,
+  ],
 ] as const) {
   test(`a role file with ${what} is refused`, () => {
     assert.throws(() => servers([entry]), { code: 'invalid_configuration', message });
