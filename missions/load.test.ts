@@ -160,9 +160,9 @@ on_failure: hope
 test('a rule of retries that could never hold is refused where it stands', () => {
   const rules = ['{ code: tiemout, max_attempts: 2 }', '{ code: unauthorized }', '{ initial: 2s, max: 1s }'];
   assert.deepEqual(problems(`brief: b\nretries:\n${rules.map((rule) => `  - ${rule}\n`).join('')}`), [
-    'm.yaml:3:13: retries[0].code: found "tiemout", expected a code of a task (docs/failures.md)',
-    'm.yaml:4:13: retries[1].code: found "unauthorized", expected another code, or max_attempts 1: this one is never tried again',
-    'm.yaml:5:25: retries[2].max: found "1s", expected at least the first delay, 2000 ms',
+    'm.yaml:3:7: retries[0].code: found "tiemout", expected a code of a task (docs/failures.md)',
+    'm.yaml:4:7: retries[1].code: found "unauthorized", expected another code, or max_attempts 1: this one is never tried again',
+    'm.yaml:5:20: retries[2].max: found "1s", expected at least the first delay, 2000 ms',
   ]);
 });
 

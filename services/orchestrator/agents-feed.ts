@@ -38,6 +38,11 @@ export class LiveRoles implements AgentsView {
     return this.counted;
   }
 
+  /** The roles that somebody runs. */
+  run(): string[] {
+    return [...this.roles].flatMap(([role, { alive }]) => (alive > 0 ? [role] : []));
+  }
+
   capacity(role: string): number {
     return this.roles.get(role)?.capacity ?? 0;
   }

@@ -4,13 +4,14 @@ import { followAgents } from './agents-feed.ts';
 import { Missions } from './missions.ts';
 import { rolesWithTopics } from './roles-with-topics.ts';
 
-/** How often it is looked which missions wait for roles that nobody runs; ms. */
+/** How often it is looked which missions wait for roles that nobody runs, and which roles are new; ms. */
 const lookEveryMs = 1000;
 
 /** Decides on missions, and gives their tasks to roles. */
 export async function startOrchestrator(context: ServiceContext): Promise<Service> {
   const { config, topics, codec, log, admin, now } = context;
-  const { roles, partitions } = await rolesWithTopics(admin, topics);
+  const known = await rolesWithTopics(admin, topics, log);
+  const { roles, partitions } = known;
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
   const open = new Map<number, Missions>();
@@ -29,6 +30,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   });
   const looking = setInterval(() => {
     agents.roles.refresh(now());
+    void known.look(agents.roles.run());
     for (const missions of open.values()) missions.look(now());
     consumer.pump();
   }, lookEveryMs);

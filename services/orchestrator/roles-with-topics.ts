@@ -1,4 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
+import type { Logger } from '#chassis/log.ts';
 import type { TopicNames } from '#topics/table.ts';
 
 /** The part of an admin client that is needed here. */
@@ -9,19 +10,32 @@ interface Topics {
   }): Promise<{ topics: { name: string; partitions: unknown[] }[] }>;
 }
 
-/**
- * The roles that can be given work (they have a topic), and the number of partitions of the missions topic.
- * Throws Failure `topic_missing`.
- */
+/** Looks are this many calls apart, unless somebody runs a role that is new. */
+const callsBetweenLooks = 5;
+
+export interface RolesWithTopics {
+  /** Grows when a look finds more. A role stays: a broker that is coming up may not list all that there is. */
+  readonly roles: ReadonlySet<string>;
+  /** Of the missions topic. */
+  readonly partitions: number;
+  /**
+   * Looks for topics of new roles; to be called about once a second, with the roles that agents run. One look at a time,
+   * and one that fails is only logged: what is known stays known. Resolves when this look, if any, is over.
+   */
+  look(run: Iterable<string>): Promise<void>;
+}
+
+/** The roles that can be given work: they have a topic. Throws Failure `topic_missing`. */
 export async function rolesWithTopics(
   admin: Topics,
   topics: TopicNames,
-): Promise<{ readonly roles: ReadonlySet<string>; readonly partitions: number }> {
+  log: Pick<Logger, 'info' | 'warn'>,
+): Promise<RolesWithTopics> {
   const prefix = topics.tasks('');
+  const rolesIn = (listed: readonly string[]) =>
+    listed.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const names = await admin.listTopics();
-  const roles = new Set(
-    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
-  );
+  const roles = new Set(rolesIn(names));
   if (roles.size === 0 || !names.includes(topics.missions)) {
     throw new Failure(
       'topic_missing',
@@ -29,5 +43,29 @@ export async function rolesWithTopics(
     );
   }
   const metadata = await admin.fetchTopicMetadata({ topics: [topics.missions] });
-  return { roles, partitions: metadata.topics[0]?.partitions.length ?? 0 };
+  const sought = new Set<string>();
+  let calls = 0;
+  let looking = false;
+  return {
+    roles,
+    partitions: metadata.topics[0]?.partitions.length ?? 0,
+    async look(run) {
+      calls += 1;
+      const started = [...run].filter((role) => !roles.has(role) && !sought.has(role));
+      if (looking || (started.length === 0 && calls < callsBetweenLooks)) return;
+      calls = 0;
+      looking = true;
+      try {
+        const found = rolesIn(await admin.listTopics()).filter((role) => !roles.has(role));
+        for (const role of found) roles.add(role);
+        // Whoever runs what has no topic is no reason to look again at once.
+        for (const role of started) sought.add(role);
+        if (found.length > 0) log.info({ roles: found }, 'topics of new roles');
+      } catch (error) {
+        log.warn({ error: String(error) }, 'cannot look for topics of new roles');
+      } finally {
+        looking = false;
+      }
+    },
+  };
 }
