@@ -22,7 +22,7 @@ const roles = ['cert_agent', 'observability_agent'];
 /** A mission that only wants its plan. */
 function planned() {
   const fold = foldMission();
-  const options = { ...defaultPolicy.options, planner: 'heuristic', plan_only: true };
+  const options = { ...defaultPolicy.options, planner: 'heuristic', hierarchy: 'tiers', plan_only: true };
   const about = { mission_id: 'm', name: '', brief, tasks: [], priority: 'normal', traceparent: '' } as const;
   const policy = { ...defaultPolicy, options };
   const decision = decide(
@@ -78,21 +78,38 @@ describe('the plan of a mission that is only planned', () => {
     assert.equal(json.said.err, '');
   });
 
-  it('is saved so that the same comes of it, and what is not in the file is said', () => {
-    const given = parseMission(
-      `brief: ${brief}\nbudget: { usd: 1 }\non_failure: continue\ndeadline: 1h`,
-      'm.yaml',
-    );
+  it('is saved with all that was asked for, so that the same mission comes of it', () => {
+    const file = `brief: ${brief}
+priority: high
+budget: { usd: 1, per_task: { calls: 3 }, at_limit: ask }
+on_failure: continue
+deadline: 1h
+limits: { max_attempts: 2 }
+models: { default: ollama/a }
+retries: [{ code: timeout, role: cert_agent, max_attempts: 4, initial: 2s }]
+max_replans: 3
+plan_only: true
+emit: [Begun]
+subscriptions: [{ name: s, on: Begun, pause: look }]
+planner: heuristic
+`;
+    const given = parseMission(file, 'm.yaml');
     const fold = planned();
     const { io, said } = invocation();
     const save = join(folder, 'plan.yaml');
     showPlan(io, fold, { save }, given);
-    const read = parseMission(readFileSync(save, 'utf8'), save);
+    const { tasks, ...read } = parseMission(readFileSync(save, 'utf8'), save);
+    const { tasks: _, options, ...rest } = given;
+    // It is to be run, and asks for the tiers that a brief gets without asking.
+    assert.deepEqual(read, { ...rest, options: { ...options, plan_only: false, hierarchy: 'tiers' } });
     assert.deepEqual(
-      read.tasks.map(({ id, needs }) => [id, needs]),
-      fold.state?.plan?.tasks.map(({ id, needs }) => [id, needs]),
+      tasks,
+      fold.state?.plan?.tasks.map((task) => ({ ...task, wave: 0 })),
     );
-    assert.match(said.err, /Not in it, so to be said again: budget, limits and deadline\.\n/);
+    assert.match(
+      said.err,
+      /Saved as .*plan\.yaml: edit it, and `ravenhelm run .*plan\.yaml` carries it out\.\n/,
+    );
     // It came to be there after it was looked for.
     assert.throws(() => showPlan(io, fold, { save: there }, given), /--save: found the file/);
     assert.equal(readFileSync(there, 'utf8'), 'mine');

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { Failure } from '#chassis/failures.ts';
 import type { MissionFields } from '#missions/load.ts';
-import { planToMissionFile } from '#missions/print.ts';
+import { missionToFile } from '#missions/print.ts';
 import type { MissionState } from '#orchestrator/state.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import { planner } from './fact-line.ts';
@@ -56,19 +56,30 @@ export function showPlan(
   }
   output.note(`\n${tasks.length} tasks in ${waves} waves${planner(made_by)}`);
   for (const note of notes) output.note(`  ${oneLine(note, 600)}`);
-  if (to.save !== undefined) save(to.save, to.force === true, state);
   if (to.save !== undefined) {
+    save(to.save, to.force === true, missionOfPlan(given, state));
     output.note(`Saved as ${to.save}: edit it, and \`ravenhelm run ${to.save}\` carries it out.`);
-    const left = notSaved(given);
-    if (left.length > 0)
-      output.note(`  The file has the tasks. Not in it, so to be said again: ${left.join(', ')}.`);
   }
   return true;
 }
 
+/**
+ * The mission that carries the plan out: all that was asked for, but with these tasks, and to be run. Tiers are in the
+ * plan already; they are asked for again, as another plan may take its place.
+ */
+export function missionOfPlan(given: MissionFields, { plan, policy }: MissionState): MissionFields {
+  const { hierarchy } = policy.options;
+  return {
+    ...given,
+    // What reactions asked for meanwhile is no part of it.
+    tasks: plan?.tasks.filter(({ caused_by }) => caused_by === '') ?? [],
+    options: { ...(given.options ?? noOptions), hierarchy, plan_only: false },
+  };
+}
+
 /** Throws Failure `invalid_plan` or `invalid_arguments`. */
-function save(file: string, force: boolean, { name, brief, plan, policy }: MissionState): void {
-  const text = planToMissionFile(name, brief, plan?.tasks ?? [], policy.on_failure);
+function save(file: string, force: boolean, mission: MissionFields): void {
+  const text = missionToFile(mission);
   try {
     // Also what came to be there meanwhile is not overwritten.
     writeFileSync(file, text, { flag: force ? 'w' : 'wx' });
@@ -77,19 +88,4 @@ function save(file: string, force: boolean, { name, brief, plan, policy }: Missi
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure('invalid_arguments', `--save: ${file} cannot be written: ${why}`, { cause });
   }
-}
-
-/** What a mission says beside its tasks, and the file of a plan does not. */
-function notSaved({ limits, priority, options }: MissionFields): string[] {
-  const { models, budget, per_task, max_replans, subscriptions, aggregators, events } = options ?? noOptions;
-  const said: readonly (readonly [string, boolean])[] = [
-    ['models', models.length > 0],
-    ['budget', budget !== null || per_task !== null],
-    ['max_replans', max_replans > 0],
-    ['subscriptions and aggregators', subscriptions.length + aggregators.length > 0],
-    ['emit', events.length > 0],
-    ['priority', priority !== 'normal'],
-    ['limits and deadline', Object.values(limits).some((limit) => limit > 0)],
-  ];
-  return said.flatMap(([what, is]) => (is ? [what] : []));
 }

@@ -75,7 +75,7 @@ export function commands(wrap: Wrap): Command {
       .option('--id <id>', 'the id of the mission (default: a new UUID)')
       .option('--plain', 'a line per fact, also on a terminal'),
   )
-    .option('--save <file>', 'with --plan-only: write the plan as a mission file')
+    .option('--save <file>', 'with --plan-only: write the mission with its plan as a mission file')
     .option('--force', 'overwrite the file of --save')
     .option('--mermaid', 'with --plan-only: print the plan as a Mermaid drawing')
     .addHelpText(

@@ -4,7 +4,15 @@ import fc from 'fast-check';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
 import { parseMission } from './load.ts';
-import { planToMissionFile } from './print.ts';
+import { missionToFile } from './print.ts';
+
+/** A mission that says nothing but its tasks. */
+const planToMissionFile = (
+  name: string,
+  brief: string,
+  tasks: readonly TaskSpec[],
+  on_failure = 'fail_fast',
+) => missionToFile({ ...parseMission('brief: b', 'm.yaml'), name, brief, tasks, on_failure });
 
 function task(id: string, more: Partial<TaskSpec> = {}): TaskSpec {
   return taskSpec({ id, role: 'developer', ...more });

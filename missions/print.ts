@@ -1,28 +1,32 @@
-/** A plan as a mission file: to be saved, edited and run again. */
+/** A mission as a mission file: to be saved, edited and run again. */
 import { isDeepStrictEqual } from 'node:util';
 import { Document, Scalar, visit } from 'yaml';
 import { asFailure, Failure } from '#chassis/failures.ts';
-import type { Compensation, Script, ScriptedCall, TaskSpec } from '#schemas/types.gen.ts';
+import { noOptions } from '#schemas/mission-command.ts';
+import type { Compensation, TaskSpec } from '#schemas/types.gen.ts';
 import { type MissionFields, parseMission } from './load.ts';
 import { amountsFile } from './options.ts';
+import { withShortJson } from './print-reactions.ts';
+import { said, scriptFile, shortScript } from './print-script.ts';
+import { optionsAgain, settingsFile } from './print-settings.ts';
 
 /**
- * The mission file (YAML) of a plan. `parseMission` reads the same tasks from it, but for waves, which it derives of the
- * needs again, and arguments of calls, which come back as the shortest JSON text of the same value. A script is written
- * as `tool:` calls. Throws `invalid_plan` where the file could not say the same, naming where: arguments that are no
- * JSON object, or anything else that a mission file does not take.
+ * The mission file (YAML) of a mission. `parseMission` reads the same mission from it, but for waves, which it derives
+ * of the needs again; what files of roles say, which is looked up again; and arguments of calls and other JSON, which
+ * come back as the shortest text of the same value. A script is written as `tool:` calls. Throws `invalid_plan` where
+ * the file could not say the same, naming where: arguments that are no JSON object, or anything else that a mission
+ * file does not take.
  */
-export function planToMissionFile(
-  name: string,
-  brief: string,
-  tasks: readonly TaskSpec[],
-  on_failure = 'fail_fast',
-): string {
-  const shortest = tasks.map(withShortArguments);
+export function missionToFile(mission: MissionFields): string {
+  const { name, brief, priority, limits, on_failure } = mission;
+  const tasks = mission.tasks.map(withShortArguments);
+  const options = withShortJson(mission.options ?? noOptions);
   const document = new Document({
     ...{ name, brief },
+    ...(priority === 'normal' ? {} : { priority }),
     ...(on_failure === 'fail_fast' ? {} : { on_failure }),
-    tasks: shortest.map(entryOf),
+    ...settingsFile(limits, options),
+    ...(tasks.length === 0 ? {} : { tasks: tasks.map(entryOf) }),
   });
   visit(document, {
     Scalar(key, node) {
@@ -33,7 +37,7 @@ export function planToMissionFile(
   });
   // All of them are within double quotes.
   const text = document.toString(layout).replaceAll(new RegExp(unseen, 'gu'), escaped);
-  checkSame(text, { name, brief, on_failure, tasks: shortest });
+  checkSame(text, { ...mission, tasks, options: optionsAgain(options) });
   return text;
 }
 
@@ -61,8 +65,6 @@ function entryOf(task: TaskSpec): Record<string, unknown> {
   const { id, role, description, needs, wave: _, timeout_ms, max_attempts, script, ...rest } = task;
   // That it is a mission follows from its role.
   const { kind: __, budget, compensation, ...more } = rest;
-  const nothing: readonly unknown[] = ['', null, false, 0];
-  const said = Object.entries(more).filter(([, value]) => !nothing.includes(value));
   return {
     id,
     role,
@@ -70,23 +72,17 @@ function entryOf(task: TaskSpec): Record<string, unknown> {
     needs,
     ...(timeout_ms === 0 ? {} : { timeout: timeout_ms }),
     ...(max_attempts === 0 ? {} : { max_attempts }),
-    ...Object.fromEntries(said),
+    ...said(more),
     ...(budget === null ? {} : { budget: amountsFile(budget) }),
     ...(compensation === null ? {} : { compensation: compensationFile(compensation) }),
-    ...(script === null ? {} : { script: script.calls.map(callOf) }),
-    ...(script === null || script.answer === '' ? {} : { answer: script.answer }),
+    ...scriptFile(script),
   };
 }
 
-function compensationFile({ description, script }: Compensation): Record<string, unknown> {
-  if (script === null) return { description };
-  const answer = script.answer === '' ? {} : { answer: script.answer };
-  return { description, script: script.calls.map(callOf), ...answer };
-}
-
-function callOf({ tool, arguments: given, allow_failure }: ScriptedCall): Record<string, unknown> {
-  return { tool, arguments: JSON.parse(given) as unknown, ...(allow_failure ? { allow_failure } : {}) };
-}
+const compensationFile = ({ description, script }: Compensation): Record<string, unknown> => ({
+  description,
+  ...scriptFile(script),
+});
 
 /** With the arguments as `parseMission` writes them. Throws `invalid_plan` for what is no JSON object. */
 function withShortArguments(task: TaskSpec): TaskSpec {
@@ -98,41 +94,21 @@ function withShortArguments(task: TaskSpec): TaskSpec {
   return { ...task, script: shortScript(script, `of ${id}`), compensation: undone };
 }
 
-function shortScript(script: Script | null, whose: string): Script | null {
-  if (script === null) return null;
-  const calls = script.calls.map((call, at) => {
-    const where = `script.calls[${at}].arguments ${whose}`;
-    let value: unknown;
-    try {
-      value = JSON.parse(call.arguments);
-    } catch (error) {
-      const { message } = asFailure(error);
-      throw new Failure('invalid_plan', `${where}: found what is not JSON (${message}), expected an object`);
-    }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      const found = call.arguments.slice(0, 60);
-      throw new Failure('invalid_plan', `${where}: found ${found}, expected an object`);
-    }
-    return { ...call, arguments: JSON.stringify(value) };
-  });
-  return { ...script, calls };
-}
-
 /** Reading it is the only proof that it can be read. */
-function checkSame(
-  text: string,
-  { name, brief, on_failure, tasks }: Pick<MissionFields, 'name' | 'brief' | 'on_failure' | 'tasks'>,
-): void {
+function checkSame(text: string, mission: MissionFields): void {
   const refuse = (what: string) =>
-    new Failure('invalid_plan', `the plan cannot be said in a mission file: ${what}`);
-  let read: ReturnType<typeof parseMission>;
+    new Failure('invalid_plan', `the mission cannot be said in a mission file: ${what}`);
+  let read: MissionFields;
   try {
     read = parseMission(text, 'line');
   } catch (error) {
     throw refuse(asFailure(error).message);
   }
-  if (read.name !== name || read.brief !== brief) throw refuse('its name or brief would be another');
-  if (read.on_failure !== on_failure) throw refuse(`on_failure would be ${read.on_failure}`);
+  const { tasks, options, ...rest } = mission;
+  for (const [field, value] of [...Object.entries(rest), ...Object.entries(options ?? {})]) {
+    const found: Readonly<Record<string, unknown>> = { ...read.options, ...read };
+    if (!isDeepStrictEqual(found[field], value)) throw refuse(`${field} would be another`);
+  }
   const differs = tasks.find(
     (task, at) => !isDeepStrictEqual(read.tasks[at], { ...task, kind: '', wave: 0 }),
   );

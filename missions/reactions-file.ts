@@ -92,7 +92,7 @@ function patternOf({ name, type, source, from, target, severity, topic, where }:
 }
 
 /** Each with a name of its own, so that people see which of them is missing. */
-function withNames(patterns: readonly EventPattern[]): EventPattern[] {
+export function withNames(patterns: readonly EventPattern[]): EventPattern[] {
   const taken = new Set(patterns.map(({ name }) => name));
   return patterns.map((pattern) => {
     if (pattern.name !== '') return pattern;
