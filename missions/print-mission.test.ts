@@ -113,8 +113,15 @@ const action = fc.oneof(
 const subscription = fc
   .tuple(fc.record({ role: some(role), on: pattern, most: some(count(1000)) }), action)
   .map(([about, what]) => ({ ...about, ...what }));
+/** Some with a name of their own, beside those that get one. */
+const events = fc.array(fc.tuple(pattern, fc.boolean()), { minLength: 1, maxLength: 4 }).map((list) =>
+  list.map(([each, has], at) => {
+    if (!has) return each;
+    return { ...(typeof each === 'string' ? { type: each } : each), name: `n${at}` };
+  }),
+);
 const aggregator = fc.record({
-  events: fc.array(pattern, { minLength: 1, maxLength: 4 }),
+  events,
   timeout: duration,
   on_complete: some(action),
   on_timeout: some(action),
@@ -306,6 +313,27 @@ tasks:
     needs: []
 `,
   );
+});
+
+test('conditions keep their order', () => {
+  const fields = parseMission(
+    JSON.stringify({
+      ...{ brief: 'b', emit: ['E'] },
+      subscriptions: [
+        {
+          ...{ name: 's', pause: 'look' },
+          on: {
+            where: [
+              { path: 'b', value: 1 },
+              { path: '7', value: 2 },
+            ],
+          },
+        },
+      ],
+    }),
+    'm.json',
+  );
+  assert.deepEqual(parseMission(missionToFile(fields), 'm.yaml'), fields);
 });
 
 test('settings that no mission file can say are refused, and what they are', () => {
