@@ -22,7 +22,6 @@ export function groupMember(
     heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),
     maxWaitTimeInMs: settings.fetchWaitMs,
     minBytes: settings.minBytes ?? 1,
-    // Below 4 MiB a compacted topic with emptied batches can stall for ever (kafkajs issue 1072).
     maxBytesPerPartition: 8 * 1024 * 1024,
     maxBytes: 32 * 1024 * 1024,
     allowAutoTopicCreation: false,

@@ -2,11 +2,13 @@ import { type ISocketFactory, Kafka, type logCreator, logLevel } from 'kafkajs';
 import { hideAbortedRecords } from './aborted-records.ts';
 import { registerCodecs } from './compression.ts';
 import { rememberTransactionCoordinators } from './coordinator-cache.ts';
+import { passEmptiedBatches } from './emptied-batches.ts';
 import type { Logger } from './log.ts';
 
 registerCodecs();
 rememberTransactionCoordinators();
 hideAbortedRecords();
+passEmptiedBatches();
 
 /** Everything about kafkajs that is set once, for every client that Ravenhelm opens. */
 export interface KafkaSettings {

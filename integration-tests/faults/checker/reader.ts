@@ -2,10 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Consumer, type Kafka } from 'kafkajs';
 import { hideAbortedRecords } from '#chassis/aborted-records.ts';
+import { passEmptiedBatches } from '#chassis/emptied-batches.ts';
 
-// The one piece that the checker has in common with the services: without it the client shows what was aborted
-// (decision 29). Did it show too much, claims would be there twice; did it hide too much, facts would be missing.
+// All that the checker has in common with the services: without it the client shows what was aborted, and stalls behind
+// what was compacted (decisions 29 and 30). Did it show too much, claims would be there twice; did it hide too much,
+// facts would be missing.
 hideAbortedRecords();
+passEmptiedBatches();
 
 export interface Seen {
   readonly topic: string;
