@@ -3,7 +3,7 @@ import type { Codec } from '#schemas/codec.ts';
 import { Failure } from './failures.ts';
 import type { InputRecord } from './processor.ts';
 
-/** Larger records belong into the workspace; they also stall reads of compacted topics (kafkajs issue 1072). */
+/** Larger records belong into the workspace, and are told of by reference. */
 const mostBytes = 256 * 1024;
 
 /** Whether the registry has to be asked before this can be decoded. What is refused anyway needs no schema. */
