@@ -149,6 +149,61 @@ describe('aggregators', () => {
   });
 });
 
+describe('an aggregator that the orchestrator refuses', () => {
+  const slow = aggregator('slow', two, { timeout_ms: 5000, on_timeout: emits('Late') });
+  const refusal = (ledger: Ledger, of: string, trigger = 'm1:1') =>
+    ledger.add(
+      'error_raised',
+      'correlator',
+      {
+        ...{ task_id: '', code: 'invalid_payload', message: 'too many', where: of, severity: 'error' },
+        ...{ subscription: of, trigger },
+      },
+      `${trigger}/${of}/started`,
+    );
+  const begun = () => new Ledger().accepted({ aggregators: [slow] }, [task('a')]).planned([task('a')]);
+
+  it('holds no mission, as no timer of it will fire, and takes no event', () => {
+    const ledger = begun().completed('a');
+    assert.deepEqual(only(fold(ledger.facts), 'reactions_settled'), []);
+    const made = fold(refusal(ledger, 'slow').facts);
+    assert.deepEqual(types(made), ['aggregation_started', 'reactions_settled']);
+    assert.equal(made.state?.joins.get('slow')?.status, 'refused');
+    const later = fold(ledger.emitted('One').emitted('Two').facts);
+    assert.deepEqual(only(later, 'aggregation_completed'), []);
+  });
+
+  it('is known by the report that was refused, not by its name alone', () => {
+    const other = begun()
+      .completed('a')
+      .add(
+        'error_raised',
+        'correlator',
+        {
+          ...{ task_id: '', code: 'hop_limit', message: 'slow', where: 'correlator', severity: 'error' },
+          ...{ subscription: 'slow', trigger: 'm1:1' },
+        },
+        'm1:1/slow/hop-17',
+      );
+    assert.equal(fold(other.facts).state?.joins.get('slow')?.status, 'open');
+  });
+
+  it('leaves no end on its way that others would wait for', () => {
+    const patient = aggregator('patient', [{ type: 'Never' }]);
+    const ledger = new Ledger().accepted({ aggregators: [slow, patient] }, [task('a')]);
+    ledger
+      .planned([task('a')])
+      .emitted('One')
+      .emitted('Two');
+    assert.equal(only(fold(ledger.facts), 'aggregation_completed').length, 1);
+    refusal(ledger, 'slow').completed('a');
+    assert.deepEqual(
+      only(fold(ledger.facts), 'aggregation_timed_out').map(({ payload }) => payload.aggregation),
+      ['patient'],
+    );
+  });
+});
+
 describe('subscriptions', () => {
   it('ask for a task that is made of the event', () => {
     const reaction = asks({

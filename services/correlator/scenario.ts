@@ -147,6 +147,26 @@ export class Ledger {
     return this.add('task_failed', `${task_id}_role`, { task_id, ...attempt, code, message: code });
   }
 
+  assigned(task_id: string): this {
+    const payload = { task_id, role: `${task_id}_role`, attempt: 1, lease: 1 };
+    // Of an assignment the correlator reads nothing else.
+    return this.add('task_assigned', 'orchestrator', payload as PayloadOf<'task_assigned'>);
+  }
+
+  /** The task waits for what another should provide. */
+  requires(task_id: string, dependency: string): this {
+    const { attempt: number, lease, agent } = attempt;
+    const payload = { task_id, attempt: number, lease, agent, dependency, reason: '', step: 1 };
+    return this.add('dependency_required', `${task_id}_role`, payload);
+  }
+
+  /** It is told that nobody will. */
+  unavailable(task_id: string, dependency: string): this {
+    const about = { task_id, code: 'dependency_unavailable', message: dependency, where: `task ${task_id}` };
+    const payload = { ...about, severity: 'warning', subscription: '', trigger: '' };
+    return this.add('error_raised', 'orchestrator', payload);
+  }
+
   emitted(name: string, data: unknown = null, fields: Partial<PayloadOf<'event_emitted'>> = {}): this {
     const said = {
       task_id: '',
