@@ -237,6 +237,7 @@ test('an aggregator that is one too many is refused, told, and holds its mission
     tasks: [scriptedTask({ id: 'build', role: 'builder' }, [{ command: 'echo built' }])],
     options: { ...noOptions, aggregators: [slow] },
   });
+  await fact(space, mission, 'plan_created');
   // As many standing ones as there may be: they hold no mission.
   const report = reporter(space, mission);
   const standing = Array.from({ length: 256 }, (_, at) => `standing-${at}`);

@@ -49,6 +49,16 @@ describe('tasks that wait for what another should provide', () => {
     assert.deepEqual(settledUpTo(ledger), [6, 7], 'the third has yet to begin');
   });
 
+  it('are all that is left, too, where another is to begin again, and those that wait hold the budget for it', () => {
+    const handed = busy().requires('a', 'x').handedOff('b');
+    assert.deepEqual(settledUpTo(handed), [6]);
+    const retried = busy().requires('a', 'x').attemptFailed('b');
+    assert.deepEqual(settledUpTo(retried), [], 'its retry will come');
+    assert.deepEqual(settledUpTo(retried.retryDue('b')), [7]);
+    // What is assigned in the same decision makes that settling old, and no other follows.
+    assert.deepEqual(settledUpTo(retried.assigned('b')), [7]);
+  });
+
   it('wait for a reaction that was reported, and for an aggregator with a timeout', () => {
     const slow = aggregator('slow', [{ type: 'One' }], { timeout_ms: 5000 });
     const ledger = busy({ aggregators: [slow] })
