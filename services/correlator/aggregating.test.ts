@@ -1,18 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { begun, received } from './joins.ts';
-import {
-  aggregator,
-  asks,
-  emits,
-  fold,
-  Ledger,
-  nobody,
-  only,
-  start,
-  subscription,
-  task,
-} from './scenario.ts';
+import { aggregator, asks, emits, fold, Ledger, nobody, only, start, task } from './scenario.ts';
 
 const types = (made: ReturnType<typeof fold>) => made.reports.map(({ event_type }) => event_type);
 const two = [

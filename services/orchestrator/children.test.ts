@@ -5,10 +5,8 @@ import { childId, reportToParent } from './children.ts';
 import { type FactDraft, type FactEvent, own } from './facts.ts';
 import type { Input } from './input.ts';
 import {
-  attemptFailed,
   completed,
   envelope,
-  failed,
   given,
   history,
   missionId,

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { own } from './facts.ts';
-import { after, decided, done, failingD, types, undo, undoesBy, undoing } from './saga-scenario.ts';
+import { after, decided, failingD, types, undoesBy } from './saga-scenario.ts';
 import {
   answer,
   asked,
   attemptFailed,
   completed,
-  failed,
   given,
   missionId,
   start,
   started,
-  task,
   timer,
 } from './scenario.ts';
 import { nextDue } from './timers.ts';

@@ -19,7 +19,6 @@ import {
   saga,
   types,
   undo,
-  undoes,
   undoesBy,
   undoing,
 } from './saga-scenario.ts';

@@ -4,10 +4,8 @@ import type { TaskSpec } from '#schemas/types.gen.ts';
 import { after, decided, types } from './saga-scenario.ts';
 import {
   answer,
-  asked,
   attemptFailed,
   completed,
-  failed,
   given,
   missionId,
   policy,
