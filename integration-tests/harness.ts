@@ -261,7 +261,10 @@ export async function startService(
       }
       throw new Error(`${service} was not ready in 60 s:\n${lastLines(log)}`);
     },
-    metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+    async metrics() {
+      const signal = AbortSignal.timeout(5000);
+      return (await fetch(`http://127.0.0.1:${port}/metrics`, { signal })).text();
+    },
     async stop() {
       if (ended) return;
       child.kill('SIGCONT');

@@ -177,7 +177,7 @@ async function submitTheRest(
 }
 
 /** Megabytes a minute, over three minutes or more: what grows like that would not live for a day. */
-const mostGrowth = 10;
+const mostGrowth = 5;
 
 function checkMemory({ memory, violations }: Swarm): void {
   for (const [service, { mb_per_minute }] of Object.entries(memory.summary())) {

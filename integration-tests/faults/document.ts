@@ -49,7 +49,7 @@ ${skipped.map(({ fault, reason }) => `- **${fault}** was skipped: ${reason}.`).j
 - **Requests that are never made**: positions live in the changelog ([decision 1](decisions/0001-positions-live-in-the-changelog.md)), so no transaction
   commits offsets: AddOffsetsToTxn and TxnOffsetCommit have no answer that could be lost. The proxy saw none.
 
-| service | most memory of a process | slope of those that lived for three minutes or more |
+| service | most memory of a process | growth of what is kept, in those that lived for three minutes or more |
 |---|---|---|
 ${grows.join('\n')}
 `;

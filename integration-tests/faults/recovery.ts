@@ -24,9 +24,18 @@ export class Recovery {
 
   /** From now to the next fact of each task that this agent has claimed and not ended. */
   ofAgent(pid: number, from = Date.now()): void {
-    const waiting = new Set<string>();
-    for (const [key, agent] of this.checker.holders) if (agent.endsWith(`:${pid}`)) waiting.add(key);
-    this.until(from, waiting, ({ fact }) => `${fact.correlation_id}/${text(fact.payload['task_id'])}`);
+    this.until(
+      from,
+      this.heldBy(pid),
+      ({ fact }) => `${fact.correlation_id}/${text(fact.payload['task_id'])}`,
+    );
+  }
+
+  /** The tasks that this agent has claimed and not ended, as <mission>/<task>. */
+  heldBy(pid: number): Set<string> {
+    const held = new Set<string>();
+    for (const [key, agent] of this.checker.holders) if (agent.endsWith(`:${pid}`)) held.add(key);
+    return held;
   }
 
   private until<Place>(from: number, waiting: Set<Place>, placeOf: (checked: CheckedFact) => Place): void {

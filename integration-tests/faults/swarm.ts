@@ -202,6 +202,20 @@ export class Swarm {
     return groupName('faults', service);
   }
 
+  /** A process of the service; of the workers one that has claimed a task, when there is one within ten seconds. */
+  async victim(service: ServiceName, random: Random, signal: AbortSignal): Promise<Member> {
+    let victims = this.members.of(service);
+    for (const late = Date.now() + 10_000; service === 'worker' && Date.now() < late; ) {
+      const busy = this.members.of(service).filter(({ pid }) => this.recovery.heldBy(pid).size > 0);
+      if (busy.length > 0) {
+        victims = busy;
+        break;
+      }
+      await sleep(20, undefined, { signal });
+    }
+    return random.pick(victims);
+  }
+
   /** kill -9 of a process, and from then on the time until somebody goes on with what it held. */
   killAndTime(member: Member): void {
     const held = member.service === 'orchestrator' ? member.partitions(this.group('orchestrator')) : [];

@@ -40,7 +40,7 @@ export function deadLetter(to: PutAside): OutgoingRecord {
     topic: to.topic,
     partition: undefined,
     message: {
-      // A key of four zero bytes would end kafkajs's filter of aborted transactions early, so keys are text.
+      // Whoever else reads with kafkajs: a key of four zero bytes ends its filter of aborted transactions early.
       key: isText(key) ? key : place,
       value,
       headers: {

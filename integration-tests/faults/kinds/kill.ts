@@ -12,7 +12,7 @@ export const killOf = (service: ServiceName): Fault => ({
   async inject(swarm, random, signal) {
     const times = swarm.times();
     for (let n = 0; n < times; n++) {
-      swarm.killAndTime(random.pick(swarm.members.of(service)));
+      swarm.killAndTime(await swarm.victim(service, random, signal));
       await sleep(random.int(swarm.size(2000, 1000), swarm.size(5000, 2000)), undefined, { signal });
     }
     return { kills: times };

@@ -10,12 +10,14 @@ import { killPoints } from './kill-points.ts';
 import { lostAnswers } from './lost-answers.ts';
 import { lostSends } from './lost-sends.ts';
 import { networkDead, networkSlow } from './network.ts';
+import { none } from './none.ts';
 import { repeatedReports } from './repeated-reports.ts';
 import { scale } from './scale.ts';
 import { zombie } from './zombie.ts';
 
 /** All faults, in the order in which they are tried. */
 export const faults: readonly Fault[] = [
+  none,
   ...services.map((service) => killOf(service)),
   killPoints,
   zombie,
