@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { childId } from '#orchestrator/children.ts';
 import type { FactType } from '#orchestrator/facts.ts';
+import { noOptions } from '#schemas/mission-command.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { EventOf, Script, TaskSpec } from '#schemas/types.gen.ts';
 import { unquote } from '#worker/safety/quote.ts';
@@ -183,6 +184,58 @@ test('agents speak to each other', { timeout: 240_000 }, async (t) => {
     assert.deepEqual([failed?.task_id, failed?.code], ['fails', 'tool_failed']);
     assert.match(failed?.message ?? '', /\(require_dependency\): nothing is left that could provide nothing/);
   });
+
+  await t.test(
+    'a reaction may provide what the last task waits for; what it does not is told then',
+    async () => {
+      const any = { name: '', type: '', source: '', target: '', severity: '', topic: '', where: [] };
+      const api = { path: 'payload.dependency', op: 'eq', value: '"api"' };
+      const made = { role: 'speaker', routes: [], timeout_ms: 0, max_attempts: 0, priority: '', model: '' };
+      const mission = await space.submit({
+        tasks: [
+          speaker('wants', [], {
+            script: script(
+              [
+                ['require_dependency', { name: 'nothing', reason: 'to see' }, true],
+                ['require_dependency', { name: 'api', reason: 'to call it' }],
+              ],
+              '',
+            ),
+          }),
+        ],
+        options: {
+          ...noOptions,
+          subscriptions: [
+            {
+              name: 'make-it',
+              role: 'speaker',
+              on: { ...any, type: 'dependency_required', where: [api] },
+              reaction: {
+                action: 'task',
+                task: {
+                  ...{ ...made, id: 'make', description: '' },
+                  script: script([['provide_dependency', { name: 'api', value: 'GET /owls' }]]),
+                },
+                emit: null,
+                reason: '',
+              },
+              most: 0,
+            },
+          ],
+        },
+      });
+      await completed(space, mission);
+      assert.equal(resultOf(space, mission, 'wants'), 'GET /owls');
+      assert.equal(resultOf(space, mission, 'make'), 'done');
+      const raised = factsOf(space, mission, 'error_raised');
+      assert.deepEqual(
+        raised.map(({ task_id, code, message }) => [task_id, code, message]),
+        [['wants', 'dependency_unavailable', 'nothing is left that could provide nothing']],
+      );
+      const types = space.facts.of(mission).map(({ event_type }) => event_type);
+      assert.equal(types[types.indexOf('error_raised') - 1], 'reactions_settled');
+    },
+  );
 
   await t.test('a checkpoint is told to the next attempt', async () => {
     const mission = await space.submit({

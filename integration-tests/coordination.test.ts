@@ -8,6 +8,7 @@ import { createVerifier } from '#orchestrator/verify.ts';
 import { noOptions } from '#schemas/mission-command.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { EventOf, MissionOptions, PayloadOf } from '#schemas/types.gen.ts';
+import { commandLine } from './command-line.ts';
 import { type Namespace, openNamespace, scriptedTask } from './harness.ts';
 
 const partitions = 2;
@@ -223,4 +224,40 @@ test('a dependency parks its task over a kill of the orchestrator, a hand-over c
   });
   await verify(space, mission);
   assert.equal(space.facts.of(mission).at(-1)?.event_id, end.event_id);
+});
+
+test('an aggregator that is one too many is refused, told, and holds its mission no longer', {
+  timeout: 120_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions });
+  await Promise.all([space.start('orchestrator'), space.start('worker')]);
+  const event = { name: '', type: 'Never', source: '', target: '', severity: '', topic: '', where: [] };
+  const slow = { name: 'slow', events: [event], timeout_ms: 3_600_000, on_complete: null, on_timeout: null };
+  const mission = await space.submit({
+    tasks: [scriptedTask({ id: 'build', role: 'builder' }, [{ command: 'echo built' }])],
+    options: { ...noOptions, aggregators: [slow] },
+  });
+  await fact(space, mission, 'plan_created');
+  // As many standing ones as there may be: they hold no mission.
+  const report = reporter(space, mission);
+  const standing = Array.from({ length: 256 }, (_, at) => `standing-${at}`);
+  const trigger = `${mission}:1`;
+  await Promise.all(
+    standing.map((aggregation) =>
+      report('aggregation_started', { aggregation, expected: ['x'], due_at: 0, trigger }),
+    ),
+  );
+  await fact(space, mission, 'aggregation_started', standing.length);
+  await fact(space, mission, 'task_completed');
+  await space.start('correlator');
+  const { payload, causation_id } = await fact(space, mission, 'error_raised');
+  assert.deepEqual([payload.code, payload.subscription], ['invalid_payload', 'slow']);
+  assert.match(payload.message, /^aggregator slow: found 256 others that wait, which is the most$/);
+  assert.equal(causation_id, `${trigger}/slow/started`);
+  const end = await space.facts.end(mission);
+  assert.equal(end.event_type, 'mission_completed', JSON.stringify(end.payload));
+  const { ravenhelm } = commandLine(space);
+  const status = await ravenhelm(['aggregators', 'status', mission]);
+  assert.match(status.stdout, /slow +refused +0 of 1 +Never/);
+  await verify(space, mission);
 });

@@ -601,7 +601,7 @@ export interface Join {
   readonly due_at: number;
   /** Of the mission itself; false: a standing one. */
   readonly own: boolean;
-  /** open, completed or timed_out. */
+  /** open, completed, timed_out or refused. */
   readonly status: string;
 }
 
@@ -1043,6 +1043,8 @@ export interface ReactingTask {
   /** Its result is a plan. */
   readonly planning: boolean;
   readonly hops: number;
+  /** busy: it was assigned; waits: for what another provides; empty: neither. */
+  readonly doing: string;
 }
 
 /** What follows from an event. */

@@ -1,6 +1,6 @@
 import { Failure } from '#chassis/failures.ts';
-import { entryOf } from '#schemas/catalog.ts';
-import type { RecordName } from '#schemas/types.gen.ts';
+import { facts, letterEvents, reports, steps } from './contents.ts';
+import { forever, MiB, type Row, specOf } from './row.ts';
 
 /** Every name of a topic. No service spells one. */
 export interface TopicNames {
@@ -122,84 +122,11 @@ export interface TableOptions {
   readonly replication?: number;
 }
 
-const MiB = 1024 * 1024;
 const day = 24 * 60 * 60 * 1000;
-const forever = -1;
 /** A record that waited for as long as this is no longer there. */
 export const retryRetentionMs = 7 * day;
 /** So is a dead letter, and whatever was said of it. */
 export const letterRetentionMs = 90 * day;
-
-/** What agents say to each other and reactions ask for: reported, and facts as they are. */
-const coordination: readonly RecordName[] = [
-  'AgentHandoff',
-  'DependencyRequired',
-  'DependencyResolved',
-  'DecisionRecorded',
-  'CheckpointCreated',
-  'ContextSynced',
-  'EventEmitted',
-  'ErrorRaised',
-  'TaskRequested',
-  'PauseRequested',
-  'AggregationStarted',
-  'AggregationCompleted',
-  'AggregationTimedOut',
-  'ReactionsSettled',
-  'RoleUnavailable',
-];
-const facts: readonly RecordName[] = [
-  'MissionAccepted',
-  'MissionRejected',
-  'PlanCreated',
-  'WaveStarted',
-  'WaveCompleted',
-  'TaskAssigned',
-  'TaskStarted',
-  'TaskCompleted',
-  'TaskAttemptFailed',
-  'TaskFailed',
-  'TaskReleased',
-  'TaskCancelled',
-  'TimerFired',
-  'ReviewRequested',
-  'ReviewCompleted',
-  'SafetyViolation',
-  ...coordination,
-  'UndoingStarted',
-  'CompensationStarted',
-  'CompensationCompleted',
-  'CompensationFailed',
-  'MissionCompleted',
-  'MissionFailed',
-  'MissionCancelled',
-];
-const reports: readonly RecordName[] = [
-  'TaskStarted',
-  'TaskCompleted',
-  'TaskAttemptFailed',
-  'TaskReleased',
-  'TaskHeartbeat',
-  'ReviewRequested',
-  'SafetyViolation',
-  ...coordination,
-];
-const steps: readonly RecordName[] = [
-  'ModelCallStarted',
-  'ModelCallEnded',
-  'ToolCallStarted',
-  'ToolCallEnded',
-  'JournalResumed',
-];
-
-const letterEvents: readonly RecordName[] = [
-  'DeadLetterRecorded',
-  'DeadLetterEdited',
-  'DeadLetterRedriven',
-  'DeadLetterArchived',
-  'DeadLetterParked',
-  'DeadLetterRefused',
-];
 
 /** The one table: what flows where, who writes it and who reads it. Throws Failure invalid_configuration. */
 export function topicTable(options: TableOptions): TopicSpec[] {
@@ -408,58 +335,6 @@ export function topicTable(options: TableOptions): TopicSpec[] {
   for (const { name } of table) checkName(name);
   return table;
 }
-
-interface Row {
-  readonly key: string;
-  /** Records under subjects of their own name. */
-  readonly records?: readonly RecordName[];
-  readonly subjects?: readonly string[];
-  readonly partitions?: number;
-  readonly together?: string;
-  readonly cleanup?: TopicSpec['cleanup'];
-  readonly retentionMs?: number;
-  readonly maxBytes?: number;
-  readonly writers: readonly ServiceName[];
-  readonly readers: readonly ServiceName[];
-}
-
-function specOf(name: string, row: Row, defaults: { partitions: number; replication: number }): TopicSpec {
-  const { key, writers, readers, cleanup = 'delete', retentionMs = forever, maxBytes = MiB } = row;
-  const { replication } = defaults;
-  return {
-    name,
-    key,
-    subjects: row.subjects ?? (row.records ?? []).map((record) => entryOf(record).fullName),
-    partitions: row.partitions ?? defaults.partitions,
-    replication,
-    together: row.together ?? null,
-    cleanup,
-    retentionMs,
-    config: {
-      'cleanup.policy': cleanup,
-      'max.message.bytes': String(maxBytes),
-      'retention.ms': String(retentionMs),
-      // As producers send it: a recompression in the broker costs it CPU.
-      'compression.type': 'producer',
-      ...(cleanup === 'delete' ? {} : compaction),
-      // With one copy fewer than there are, so that one broker can be away; a single copy has nothing to wait for.
-      ...(replication >= 3 ? { 'min.insync.replicas': String(replication - 1) } : {}),
-    },
-    writers,
-    readers,
-  };
-}
-
-/**
- * A restore reads the whole changelog, and only closed segments are compacted: small ones, closed early and cleaned
- * often, keep it near the size of the state. Tombstones stay for an hour, longer than any restore takes.
- */
-const compaction = {
-  'segment.bytes': String(16 * MiB),
-  'segment.ms': String(10 * 60 * 1000),
-  'min.cleanable.dirty.ratio': '0.1',
-  'delete.retention.ms': String(60 * 60 * 1000),
-};
 
 function checkName(name: string): void {
   if (/^[A-Za-z0-9._-]{1,249}$/.test(name)) return;

@@ -1,7 +1,7 @@
 import type { FactEvent } from '#orchestrator/facts.ts';
 import type { Aggregator } from '#schemas/types.gen.ts';
 import { type EventView, viewOf } from './event-view.ts';
-import { begun, endOf, eventsOf, fitting, isComplete, received, roomFor } from './joins.ts';
+import { begun, endId, endOf, eventsOf, fitting, isComplete, received, roomFor, startOf } from './joins.ts';
 import { react } from './react.ts';
 import type { Correlation, Join } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -29,7 +29,7 @@ export function begin(turn: Turn, aggregator: Aggregator, own: boolean): Join {
   const join = begun(aggregator, own, timestamp);
   turn.keep(join);
   const { aggregation, expected, due_at } = join;
-  turn.report('aggregation_started', `${event_id}/${aggregation}/started`, {
+  turn.report('aggregation_started', startOf(event_id, aggregation), {
     aggregation,
     expected,
     due_at,
@@ -59,13 +59,13 @@ export function take(turn: Turn, aggregator: Aggregator, own: boolean, view: Eve
   turn.keep(join);
   if (!isComplete(join)) return;
   turn.keep({ ...join, status: 'completed' });
-  const id = `${turn.fact.event_id}/${join.aggregation}/completed`;
+  const id = endId(turn.fact.event_id, join.aggregation, 'completed');
   turn.report('aggregation_completed', id, endOf(join, turn.state.hops));
 }
 
 export function timeOut(turn: Turn, join: Join): void {
   turn.keep({ ...join, status: 'timed_out' });
-  const id = `${turn.fact.event_id}/${join.aggregation}/timed-out`;
+  const id = endId(turn.fact.event_id, join.aggregation, 'timed_out');
   turn.report('aggregation_timed_out', id, endOf(join, turn.state.hops));
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultHops } from './hops.ts';
-import { begun, received } from './joins.ts';
 import { mostReactions } from './react.ts';
 import {
   aggregator,
@@ -23,131 +22,6 @@ const two = [
   { name: 'one', type: 'One' },
   { name: 'two', type: 'Two' },
 ];
-
-describe('aggregators', () => {
-  it('of a mission begin with it, with the time of its acceptance', () => {
-    const made = fold(
-      new Ledger().accepted({ aggregators: [aggregator('both', two, { timeout_ms: 5000 })] }).facts,
-    );
-    const [begun] = only(made, 'aggregation_started');
-    assert.deepEqual(begun?.payload, {
-      aggregation: 'both',
-      expected: ['one', 'two'],
-      due_at: start + 1000 + 5000,
-      trigger: 'm1:1',
-    });
-    assert.equal(begun?.event_id, 'm1:1/both/started');
-  });
-
-  it('complete with the last event that they wait for, and say which events these were', () => {
-    const ledger = new Ledger().accepted({ aggregators: [aggregator('both', two)] }).planned([task('a')]);
-    ledger.emitted('Two', null, { hops: 3 }).emitted('One');
-    const [end] = only(fold(ledger.facts), 'aggregation_completed');
-    assert.deepEqual(end?.payload, {
-      aggregation: 'both',
-      received: ['one', 'two'],
-      missing: [],
-      events: ['m1:4', 'm1:3'],
-      hops: 3,
-    });
-    assert.equal(end?.event_id, 'm1:4/both/completed');
-  });
-
-  it('count no event twice: not a repeated fact, not the same name again', () => {
-    const ledger = new Ledger().accepted({ aggregators: [aggregator('both', two)] }).planned([task('a')]);
-    ledger.emitted('One').emitted('One');
-    const last = ledger.facts.at(-1);
-    assert.ok(last);
-    const made = fold([...ledger.facts, last, last]);
-    assert.deepEqual(types(made), ['aggregation_started']);
-    assert.deepEqual(
-      made.state?.joins.get('both')?.received.map(({ name, event_id }) => [name, event_id]),
-      [['one', 'm1:3']],
-    );
-  });
-
-  it('take one event for one of the patterns it fits, whatever the order', () => {
-    const any = { name: 'any', type: 'task_completed' };
-    const b = { name: 'b', type: 'task_completed', source: 'b_role' };
-    const ends = (first: string, second: string) => {
-      const ledger = new Ledger().accepted({ aggregators: [aggregator('both', [any, b])] });
-      ledger
-        .planned([task('a'), task('b'), task('c')])
-        .completed(first)
-        .completed(second);
-      return only(fold(ledger.facts), 'aggregation_completed').map(({ payload }) => payload.events);
-    };
-    assert.deepEqual(ends('a', 'b'), [['m1:3', 'm1:4']]);
-    // b came first and was taken for any: it moves.
-    assert.deepEqual(ends('b', 'a'), [['m1:4', 'm1:3']]);
-    assert.deepEqual(ends('a', 'c'), []);
-  });
-
-  it('take an event that comes again for none of the others that it fits', () => {
-    const twice = begun(aggregator('twice', [{ name: 'first' }, { name: 'second' }]), true, start);
-    const fact = new Ledger().emitted('X').facts[0];
-    assert.ok(fact);
-    const once = received(twice, twice.expected, { fact, hops: 0 });
-    assert.equal(once.received.length, 1);
-    assert.equal(received(once, twice.expected, { fact, hops: 0 }), once);
-  });
-
-  it('time out when their timer is on the ledger, with who is missing', () => {
-    const ledger = new Ledger().accepted({ aggregators: [aggregator('both', two, { timeout_ms: 1 })] });
-    ledger
-      .planned([task('a')])
-      .emitted('One')
-      .timer('both')
-      .emitted('Two');
-    const made = fold(ledger.facts);
-    const [end] = only(made, 'aggregation_timed_out');
-    assert.deepEqual([end?.payload.received, end?.payload.missing], [['one'], ['two']]);
-    assert.deepEqual(only(made, 'aggregation_completed'), [], 'what comes later changes nothing');
-  });
-
-  it('that were complete before their timer do not time out', () => {
-    const ledger = new Ledger().accepted({ aggregators: [aggregator('both', two, { timeout_ms: 1 })] });
-    ledger
-      .planned([task('a')])
-      .emitted('One')
-      .emitted('Two')
-      .timer('both');
-    assert.deepEqual(types(fold(ledger.facts)), ['aggregation_started', 'aggregation_completed']);
-  });
-
-  it('react to the fact of their end, not to their own report', () => {
-    const both = aggregator('both', two, {
-      on_complete: asks({ id: 'next', description: '{{events.one.said}}!' }),
-    });
-    const ledger = new Ledger().accepted({ aggregators: [both] }).planned([task('a')]);
-    ledger.emitted('One', 'first').emitted('Two');
-    const before = fold(ledger.facts);
-    assert.deepEqual(only(before, 'task_requested'), []);
-    const [end] = only(before, 'aggregation_completed');
-    assert.ok(end);
-    ledger.add('aggregation_completed', 'correlator', end.payload, end.event_id);
-    const [asked] = only(fold(ledger.facts), 'task_requested');
-    assert.equal(asked?.payload.task.id, 'next');
-    assert.equal(asked?.payload.task.description, '"first"!');
-    assert.equal(asked?.payload.task.hops, 1);
-    assert.equal(asked?.payload.trigger, 'm1:5');
-  });
-
-  it('that stand for all missions begin with the first event that they wait for, and need nothing before', () => {
-    const standing = { ...nobody, aggregators: [aggregator('all', two, { timeout_ms: 10 })] };
-    const ledger = new Ledger().accepted({}, [task('a')]).planned([task('a')]);
-    assert.equal(fold(ledger.facts, standing).state, null, 'nothing to know');
-    ledger.emitted('Two').emitted('One');
-    const made = fold(ledger.facts, standing);
-    assert.deepEqual(types(made), ['aggregation_started', 'aggregation_completed']);
-    assert.deepEqual(made.reports[0]?.payload, {
-      aggregation: 'all',
-      expected: ['one', 'two'],
-      due_at: start + 3010,
-      trigger: 'm1:3',
-    });
-  });
-});
 
 describe('subscriptions', () => {
   it('ask for a task that is made of the event', () => {

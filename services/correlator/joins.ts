@@ -16,6 +16,15 @@ export function begun({ name, events, timeout_ms }: Aggregator, own: boolean, at
   };
 }
 
+/** event_ids of the reports of an aggregator: `trigger` is the event_id of the fact that it begins or ends with. */
+export const startOf = (trigger: string, name: string): string => `${trigger}/${name}/started`;
+export const endId = (trigger: string, name: string, status: 'completed' | 'timed_out'): string =>
+  `${trigger}/${name}/${endings[status]}`;
+export const isEndOf = (id: string, name: string): boolean =>
+  Object.values(endings).some((ending) => id.endsWith(`/${name}/${ending}`));
+
+const endings = { completed: 'completed', timed_out: 'timed-out' } as const;
+
 /** Names of the patterns that the event fits. */
 export function fitting({ events }: Aggregator, view: EventView): string[] {
   return events.filter((pattern) => fits(pattern, view)).map(patternName);

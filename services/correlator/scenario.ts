@@ -147,6 +147,41 @@ export class Ledger {
     return this.add('task_failed', `${task_id}_role`, { task_id, ...attempt, code, message: code });
   }
 
+  assigned(task_id: string): this {
+    const payload = { task_id, role: `${task_id}_role`, attempt: 1, lease: 1 };
+    // Of an assignment the correlator reads nothing else.
+    return this.add('task_assigned', 'orchestrator', payload as PayloadOf<'task_assigned'>);
+  }
+
+  /** The task waits for what another should provide. */
+  requires(task_id: string, dependency: string): this {
+    const { attempt: number, lease, agent } = attempt;
+    const payload = { task_id, attempt: number, lease, agent, dependency, reason: '', step: 1 };
+    return this.add('dependency_required', `${task_id}_role`, payload);
+  }
+
+  handedOff(task_id: string): this {
+    const over = { from_role: `${task_id}_role`, to_role: 'other', context: '', reason: '', step: 1 };
+    return this.add('agent_handoff', `${task_id}_role`, { task_id, ...attempt, ...over });
+  }
+
+  attemptFailed(task_id: string, code = 'timeout'): this {
+    const payload = { task_id, ...attempt, code, message: code, retry_at: start + 1 };
+    return this.add('task_attempt_failed', `${task_id}_role`, payload);
+  }
+
+  retryDue(task_id: string): this {
+    const of = { task_id, attempt: 1, lease: 1, due_at: start + 1, review_id: '', aggregation: '' };
+    return this.add('timer_fired', 'orchestrator', { timer: 'retry', ...of });
+  }
+
+  /** It is told that nobody will. */
+  unavailable(task_id: string, dependency: string): this {
+    const about = { task_id, code: 'dependency_unavailable', message: dependency, where: `task ${task_id}` };
+    const payload = { ...about, severity: 'warning', subscription: '', trigger: '' };
+    return this.add('error_raised', 'orchestrator', payload);
+  }
+
   emitted(name: string, data: unknown = null, fields: Partial<PayloadOf<'event_emitted'>> = {}): this {
     const said = {
       task_id: '',

@@ -3,7 +3,7 @@ import type * as records from '#schemas/types.gen.ts';
 /** What a mission itself reacts to, as it was submitted. */
 export type OwnReactions = Omit<records.MissionReactions, 'mission_id'>;
 
-export type JoinStatus = 'open' | 'completed' | 'timed_out';
+export type JoinStatus = 'open' | 'completed' | 'timed_out' | 'refused';
 
 /** An aggregator at work, or one that has ended: each begins once in a mission. */
 export interface Join extends records.Join {
@@ -93,5 +93,5 @@ export function fromRecords(
 
 /** What a later version may have written is over for us. */
 function statusOf({ status }: records.Join): JoinStatus {
-  return status === 'open' || status === 'completed' ? status : 'timed_out';
+  return status === 'open' || status === 'completed' || status === 'refused' ? status : 'timed_out';
 }

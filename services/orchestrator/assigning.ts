@@ -8,7 +8,9 @@ import { stop } from './ending.ts';
 import { own, told } from './facts.ts';
 import { bytesOf, mostBytes } from './plan.ts';
 import { idsOf, named } from './positions.ts';
-import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
+import { mayReact } from './settling.ts';
+import { inFlight, type MissionState, taskHasEnded } from './state.ts';
+import { isStuck, tellUnavailable } from './stuck.ts';
 import { askAboutFailures } from './suspending.ts';
 import type { Turn } from './turn.ts';
 import { suspendedFor, toldTo } from './undoing.ts';
@@ -17,10 +19,16 @@ import { waveHasStarted, waveOf } from './waves.ts';
 /** The most bytes of the results that an assignment carries. */
 const mostNeeds = 32 * 1024;
 
-/** Assigns what may go on. What waits for something, while nothing goes on that could provide it, is told so. */
+/** Assigns what may go on. What waits for something, while nobody is left who could provide it, is told so. */
 export function release(turn: Turn): void {
   assign(turn);
-  if (tellUnavailable(turn)) assign(turn);
+  if (isStuck(turn.state) && !mayReact(turn.state)) releaseWithout(turn);
+}
+
+/** What waits goes on without what it waits for. */
+export function releaseWithout(turn: Turn): void {
+  tellUnavailable(turn);
+  assign(turn);
 }
 
 /**
@@ -67,27 +75,6 @@ function assign(turn: Turn): void {
     give(turn, position, { attempt: task.attempt + 1, lease: 1, budget: reservation.amounts, cheaper });
     free -= 1;
   }
-}
-
-/**
- * Nothing goes on by itself, and no question is open: then nobody is left who could provide what tasks wait for, be it
- * that all the others wait too, or need one that does, or that what is left of the budget is held by those that wait.
- */
-function tellUnavailable(turn: Turn): boolean {
-  const { tasks, plan, reviews } = turn.state;
-  const waits = ({ waiting_for }: TaskState) => waiting_for !== '';
-  if (missionHasEnded(turn.state) || reviews.length > 0 || !tasks.some(waits)) return false;
-  const goesOn = (task: TaskState) =>
-    inFlight(task) || task.status === 'waiting' || (task.status === 'parked' && !waits(task));
-  if (tasks.some(goesOn)) return false;
-  tasks.forEach((task, position) => {
-    const task_id = plan?.tasks[position]?.id;
-    if (!waits(task) || task_id === undefined) return;
-    const message = `nothing is left that could provide ${task.waiting_for}`;
-    const about = { task_id, code: 'dependency_unavailable', message, where: `task ${task_id}` };
-    turn.add(own('error_raised', { ...about, severity: 'warning', subscription: '', trigger: '' }));
-  });
-  return true;
 }
 
 /** A task that makes do with what there is waits for the end of its needs, others for their completion. */

@@ -138,7 +138,8 @@ export function reportToParent({ parent, spent_ms }: MissionState, fact: FactEve
     }
     case 'mission_failed': {
       const { code, message, usage } = fact.payload;
-      return failed(code, message, usage);
+      // Its deadline is the timeout of the attempt, and has a next attempt as any timeout.
+      return failed(code === 'deadline_passed' ? 'timeout' : code, message, usage);
     }
     case 'mission_cancelled':
       return failed('aborted', `the mission was cancelled: ${fact.payload.reason}`, fact.payload.usage);

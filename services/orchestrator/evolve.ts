@@ -151,6 +151,8 @@ function after(state: MissionState | null, fact: FactDraft, envelope: FactEnvelo
           return withTask(fact.payload.task_id, () => ({ status: 'pending', retry_at: 0 }));
         case 'lease':
           return withTask(fact.payload.task_id, (task) => ({ expired: task.expired + 1 }));
+        case 'timeout':
+          return withTask(fact.payload.task_id, () => ({ timeout_at: 0 }));
         case 'review':
           return answered(state, fact.payload.review_id, 'expired', 'nobody answered in time', at);
         case 'aggregation':

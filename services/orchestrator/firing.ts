@@ -4,9 +4,11 @@ import { stop } from './ending.ts';
 import { told } from './facts.ts';
 import { type Decision, ignore, type TimerInput } from './input.ts';
 import { attemptFailed } from './reporting.ts';
-import { inFlight, type TaskState } from './state.ts';
+import { inFlight, type MissionState, type TaskState } from './state.ts';
+import { subMission } from './sub-mission.ts';
 import { fired } from './timers.ts';
 import type { Turn } from './turn.ts';
+import { toldTo } from './undoing.ts';
 
 /** What timers lead to that come due. */
 
@@ -54,7 +56,8 @@ export function taskTimer(turn: Turn, timer: TimerInput): Decision {
       else fail('lease_lost', `the lease expired, as ${mostLeases - 1} others of this attempt did`);
       break;
     case 'timeout':
-      fail('timeout', `no end within ${timer.due_at - task.started_at} ms`);
+      if (!undoesItself(state, position))
+        fail('timeout', `no end within ${timer.due_at - task.started_at} ms`);
       break;
     case 'retry':
     case 'deadline':
@@ -63,6 +66,17 @@ export function taskTimer(turn: Turn, timer: TimerInput): Decision {
       release(turn);
   }
   return turn.decision();
+}
+
+/**
+ * A mission within the mission that undoes its work when its time is up: its own deadline says when that is. Its end is
+ * awaited, so that the next attempt does not build what the one before still takes away.
+ */
+function undoesItself(state: MissionState, position: number): boolean {
+  const spec = state.plan?.tasks[position];
+  if (spec?.kind !== 'mission') return false;
+  const { on_failure } = subMission({ ...spec, ...toldTo(state, spec) });
+  return (on_failure || state.policy.on_failure) === 'compensate';
 }
 
 /** A renewal moves a lease without a fact, so its timer is known by the lease's number, not by its time. */

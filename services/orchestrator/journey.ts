@@ -23,8 +23,8 @@ import {
   timer,
   violated,
 } from './scenario.ts';
-import { reacts } from './settling.ts';
-import { inFlight, type MissionState, missionHasEnded, type TaskState, taskHasEnded } from './state.ts';
+import { settles } from './settling.ts';
+import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
 import type { LedgerRecord } from './verify.ts';
 
@@ -282,8 +282,7 @@ export function travel(journey: Journey): Step[] {
   return steps;
 }
 
-const waitsToSettle = ({ tasks, reviews, ...state }: MissionState): boolean =>
-  tasks.every(taskHasEnded) && reviews.length === 0 && reacts(state);
+const waitsToSettle = (state: MissionState): boolean => settles(state, state.sequence);
 
 const hasEnded = (state: MissionState): boolean => missionHasEnded(state);
 

@@ -1,6 +1,6 @@
 import { asFailure } from '#chassis/failures.ts';
 import type { EventOf, PayloadOf, TaskSpec } from '#schemas/types.gen.ts';
-import { ask, release } from './assigning.ts';
+import { ask, release, releaseWithout } from './assigning.ts';
 import { mostGiven } from './context.ts';
 import { cut } from './cut.ts';
 import { finish } from './ending.ts';
@@ -9,7 +9,7 @@ import type { FactDraft } from './facts.ts';
 import { type Decision, type EmitInput, ignore, type ReactionReport, type TimerInput } from './input.ts';
 import { requestedTask } from './requested-task.ts';
 import { isPaused, settles } from './settling.ts';
-import type { MissionState } from './state.ts';
+import { type MissionState, taskHasEnded } from './state.ts';
 import { fired } from './timers.ts';
 import type { Turn } from './turn.ts';
 
@@ -68,7 +68,8 @@ export function react(turn: Turn, event: ReactionReport): Decision {
     case 'reactions_settled':
       if (!settles(state, event.payload.up_to)) return ignore('NotSettled');
       turn.add({ event_type: event.event_type, ...between, payload: event.payload });
-      finish(turn);
+      if (state.tasks.every(taskHasEnded)) finish(turn);
+      else releaseWithout(turn);
       break;
     case 'error_raised':
     case 'role_unavailable':

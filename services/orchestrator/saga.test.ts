@@ -2,18 +2,28 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createCodec } from '#schemas/codec.ts';
 import { numberedIds } from '#schemas/numbered.ts';
-import type { TaskSpec } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
 import { commandsOfUndoing } from './children.ts';
 import { decide } from './decide.ts';
-import { type FactDraft, type FactEvent, own } from './facts.ts';
+import { type FactEvent, own } from './facts.ts';
 import type { Input } from './input.ts';
 import { ledgerOf, placed, type Step } from './journey.ts';
 import { indexPlan } from './plan.ts';
 import {
-  answer,
+  after,
+  cancel,
+  decided,
+  done,
+  failingD,
+  fourSteps,
+  saga,
+  types,
+  undo,
+  undoesBy,
+  undoing,
+} from './saga-scenario.ts';
+import {
   asked,
-  assigned,
   attemptFailed,
   completed,
   failed,
@@ -30,46 +40,6 @@ import {
 import { nextDue } from './timers.ts';
 import { shownStatus, toUndo, undoingOf } from './undoing.ts';
 import { createVerifier } from './verify.ts';
-
-const undo = (description: string) => ({ compensation: { description, script: null } });
-const saga = (tasks: readonly TaskSpec[], more: Partial<typeof policy> = {}) =>
-  submit(tasks, { policy: { ...policy, on_failure: 'compensate', ...more } });
-/** Three steps that can be undone, one after another; the fourth cannot. */
-const fourSteps = [
-  task('a', [], undo('take a back')),
-  task('b', ['a'], undo('take b back')),
-  task('c', ['b']),
-  task('d', ['c'], undo('take d back')),
-];
-const cancel = { kind: 'cancel', reason: 'enough', by: 'ann' } as const;
-
-const done = (...ids: string[]): Input[] => ids.flatMap((id) => [started(id), completed(id)]);
-const types = (facts: readonly FactDraft[]) =>
-  facts.map(({ event_type, payload }) => {
-    const { task_id = '' } = { ...payload } as { task_id?: string };
-    return `${event_type} ${task_id}`.trim();
-  });
-const after = (...inputs: readonly Input[]) => history(...inputs).state;
-const decided = (state: ReturnType<typeof after>, input: Input, now = start + 1000) => {
-  const { decision } = given(state).when(input, now);
-  assert.ok(decision.kind === 'facts', JSON.stringify(decision));
-  return decision;
-};
-const undoing = own('undoing_started', {
-  code: 'task_failed',
-  message: 'task d failed (unauthorized): it broke',
-  cancelled_by: null,
-});
-/** How `undo-<id>` is assigned: told what the task's result was, with no budget and no wave. */
-const undoes = (id: string, attempt = 1) =>
-  assigned(`undo-${id}`, {
-    ...{ role: `${id}_role`, wave: 0, attempt, kind: 'compensation', compensates: id },
-    description: `take ${id} back`,
-    needs: [{ task_id: id, role: `${id}_role`, status: 'completed', result: `${id} is done` }],
-  });
-const undoesBy = (id: string, attempt = 1) => ({ ...undoes(id, attempt), target_agent: `${id}_role` });
-
-const failingD = [saga(fourSteps), ...done('a', 'b', 'c'), started('d')];
 
 describe('on_failure: compensate', () => {
   it('undoes what completed in reverse order, one at a time, passing over what names nothing', () => {
@@ -333,155 +303,5 @@ describe('the ledger of a saga', () => {
       const { findings, summary } = verifier.end();
       assert.deepEqual([...during, ...findings, summary.ended], [1]);
     }
-  });
-});
-
-describe('a compensation that fails for good', () => {
-  const stuck = [
-    ...[...failingD, attemptFailed('d', 'unauthorized'), started('undo-b')],
-    attemptFailed('undo-b', 'unauthorized'),
-  ];
-  const review = `${missionId}/undo-b/1`;
-  const say = (decision: string) => answer(review, decision, '');
-
-  it('stops there and asks a person', () => {
-    const { facts } = decided(after(...stuck.slice(0, -1)), attemptFailed('undo-b', 'unauthorized'));
-    assert.deepEqual(types(facts), [
-      ...['task_failed undo-b', 'compensation_failed undo-b', 'review_requested undo-b'],
-    ]);
-    const last = facts.at(-1);
-    assert.ok(last?.event_type === 'review_requested');
-    assert.deepEqual([last.payload.kind, last.payload.review_id], ['compensation', review]);
-    assert.equal(last.payload.reason, 'b could not be undone (unauthorized): it broke');
-    assert.equal(nextDue(after(...stuck)), null, 'and waits as long as it takes');
-  });
-
-  it('is tried again with as many attempts as the first time', () => {
-    const { facts, state } = decided(after(...stuck), say('approved'));
-    assert.deepEqual(facts.slice(1), [
-      own('compensation_started', { task_id: 'undo-b', compensates: 'b' }),
-      undoesBy('b', 2),
-    ]);
-    let now = state;
-    for (const attempt of [2, 3]) {
-      const failing = attemptFailed('undo-b', 'timeout', { attempt });
-      const { facts: tried, state: waits } = decided(now, failing, now.updated_at);
-      assert.deepEqual(types(tried), ['task_attempt_failed undo-b']);
-      const retry = waits.tasks.at(-2)?.retry_at ?? 0;
-      const fired = given(waits).when(timer('retry', retry, 'undo-b', { attempt }), retry).decision;
-      assert.ok(fired.kind === 'facts');
-      now = fired.state;
-    }
-    const { decision } = given(now).when(attemptFailed('undo-b', 'timeout', { attempt: 4 }), start + 20_000);
-    assert.ok(decision.kind === 'facts');
-    const last = decision.facts.at(-1);
-    assert.ok(last?.event_type === 'review_requested' && last.payload.review_id === `${missionId}/undo-b/4`);
-  });
-
-  it('is passed over when a person has done it by hand', () => {
-    const { facts, state } = decided(after(...stuck), say('happened'));
-    assert.deepEqual(types(facts), [
-      ...['review_completed undo-b', 'compensation_completed undo-b'],
-      ...['compensation_started undo-a', 'task_assigned undo-a'],
-    ]);
-    const end = decided(state, completed('undo-a')).facts.at(-1);
-    assert.ok(end?.event_type === 'mission_failed');
-    assert.deepEqual(end.payload.compensated, ['b', 'a']);
-  });
-
-  it('ends the undoing when a person says no, and the end says what is left', () => {
-    const { facts } = decided(after(...stuck), say('rejected'));
-    const end = facts.at(-1);
-    assert.ok(end?.event_type === 'mission_failed');
-    assert.deepEqual(end.payload.compensated, []);
-    assert.equal(
-      end.payload.message,
-      'task d failed (unauthorized): it broke; the undoing was stopped (ann): undone: nothing; not undone: b, a',
-    );
-    given(after(...stuck))
-      .when(say('cheaper'))
-      .ignored('DecisionUnknown');
-  });
-
-  it('a question of its agent is another thing: the attempt is parked, and goes on', () => {
-    const asks = asked('undo-b', { kind: 'compensation' });
-    const { state } = decided(after(...stuck.slice(0, -1)), asks);
-    assert.equal(state.tasks.at(-2)?.status, 'parked');
-    const { facts } = decided(state, answer(`${missionId}/undo-b/1/2`, 'approved'));
-    assert.deepEqual(types(facts), ['review_completed undo-b', 'task_assigned undo-b']);
-  });
-});
-
-describe('on_failure: suspend', () => {
-  const suspending = (tasks: readonly TaskSpec[]) =>
-    submit(tasks, { policy: { ...policy, on_failure: 'suspend', max_attempts: 2, max_in_flight: 2 } });
-  const tasks = [task('a'), task('b'), task('c'), task('d', ['a'])];
-  const failing = [suspending(tasks), started('a'), started('b'), attemptFailed('a', 'unauthorized')];
-  const review = `${missionId}/suspend/0`;
-
-  it('assigns nothing new; what runs goes on, and then a person is asked', () => {
-    assert.deepEqual(
-      types(decided(after(...failing.slice(0, -1)), attemptFailed('a', 'unauthorized')).facts),
-      ['task_failed a'],
-    );
-    const { facts, state } = decided(after(...failing), completed('b'));
-    assert.deepEqual(types(facts), ['task_completed b', 'review_requested']);
-    const last = facts.at(-1);
-    assert.ok(last?.event_type === 'review_requested');
-    assert.deepEqual(
-      [last.payload.kind, last.payload.review_id, last.payload.reason],
-      ['suspend', review, 'task a failed (unauthorized): it broke'],
-    );
-    assert.equal(shownStatus(state), 'suspended');
-  });
-
-  it('goes on with a fresh set of attempts, and with all that had not begun', () => {
-    const { facts, state } = decided(after(...failing, completed('b')), answer(review, 'approved', ''));
-    assert.deepEqual(types(facts), ['review_completed', 'task_assigned a', 'task_assigned c']);
-    const second = { attempt: 2 };
-    const { facts: retried } = decided(state, attemptFailed('a', 'timeout', second));
-    assert.deepEqual(types(retried), ['task_attempt_failed a']);
-    const { facts: ok } = decided(decided(state, completed('a', second)).state, completed('c'));
-    assert.deepEqual(types(ok), ['task_completed c', 'wave_completed']);
-  });
-
-  it('asks again when it fails again, under another id', () => {
-    const { state } = decided(after(...failing, completed('b')), answer(review, 'approved', ''));
-    const again = decided(
-      decided(state, attemptFailed('a', 'unauthorized', { attempt: 2 })).state,
-      completed('c'),
-    );
-    const last = again.facts.at(-1);
-    assert.ok(last?.event_type === 'review_requested' && last.payload.review_id === `${missionId}/suspend/1`);
-  });
-
-  it('fails as a mission that fails fast when the person says no', () => {
-    const { facts } = decided(after(...failing, completed('b')), answer(review, 'rejected', ''));
-    const last = facts.at(-1);
-    assert.ok(last?.event_type === 'mission_failed');
-    assert.equal(last.payload.message, 'task a failed (unauthorized): it broke (ann)');
-    assert.deepEqual(last.payload.failed_tasks, ['a']);
-  });
-
-  it('asks when all tasks have ended, too, and when the planner failed', () => {
-    const { facts } = decided(
-      after(suspending([task('a')]), started('a')),
-      attemptFailed('a', 'unauthorized'),
-    );
-    assert.deepEqual(types(facts), ['task_failed a', 'wave_completed', 'review_requested']);
-    const brief = submit([], {
-      policy: { ...policy, on_failure: 'suspend', options: { ...policy.options, planner: 'model' } },
-    });
-    const planner = decided(after(brief, started('plan')), attemptFailed('plan', 'key_missing'));
-    assert.deepEqual(types(planner.facts), ['task_failed plan', 'review_requested']);
-    const { facts: again, state } = decided(planner.state, answer(review, 'approved', ''));
-    assert.deepEqual([...types(again), state.status], ['review_completed', 'task_assigned plan', 'planning']);
-  });
-
-  it('ends by its deadline all the same', () => {
-    const state = after(...failing, completed('b'));
-    const { decision } = given(state).when(timer('deadline', state.deadline_at), state.deadline_at);
-    assert.ok(decision.kind === 'facts');
-    assert.equal(decision.facts.at(-1)?.event_type, 'mission_failed');
   });
 });

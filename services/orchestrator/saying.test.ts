@@ -4,10 +4,14 @@ import {
   decided,
   emits,
   handedOff,
+  pauses,
   payloadOf,
   provides,
+  reacting,
+  requests,
   requires,
   saves,
+  settled,
   shares,
 } from './coordination-scenario.ts';
 import { type FactDraft, own } from './facts.ts';
@@ -185,6 +189,47 @@ describe('a task that waits for what another provides', () => {
       'task_assigned',
       'task_assigned',
     ]);
+  });
+
+  it('of a mission that reacts is told so when its reactions have settled, and not before', () => {
+    const react = { policy: reacting().policy };
+    const { state } = history(submit(two, react), started('a'), started('b'), requires('a', 'api'));
+    given(state).when(settled(state.sequence)).ignored('NotSettled');
+    const done = after(state, completed('b'));
+    assert.ok(!types(done.facts).includes('error_raised'));
+    const at = done.state.sequence;
+    given(done.state)
+      .when(settled(at - 1))
+      .ignored('NotSettled');
+    const told = after(done.state, settled(at));
+    assert.deepEqual(types(told.facts), ['reactions_settled', 'error_raised', 'task_assigned']);
+    assert.equal(payloadOf('task_assigned', told.facts[2]).answers[0]?.decision, 'unavailable');
+    // It goes on: the same settling counts no more.
+    given(told.state).when(settled(told.state.sequence)).ignored('NotSettled');
+    // A reaction brings in who provides it.
+    const asked = after(done.state, requests('c')).state;
+    given(asked).when(settled(at)).ignored('NotSettled');
+    const runs = after(asked, started('c')).state;
+    const resumed = after(runs, provides('c', 'api', 'v1'));
+    assert.equal(payloadOf('task_assigned', resumed.facts.at(-1)).answers[0]?.comment, 'v1');
+    // A person may be asked first.
+    const paused = after(done.state, pauses()).state;
+    given(paused).when(settled(paused.sequence)).ignored('NotSettled');
+  });
+
+  it('that is to undo something is told at once, as no reaction adds to what is being undone', () => {
+    const policyOf = { ...reacting().policy, on_failure: 'compensate' };
+    const undone = { compensation: { description: 'back', script: null } };
+    const { state } = history(
+      submit([task('a', [], undone), task('b', ['a'])], { policy: policyOf }),
+      started('a'),
+      completed('a'),
+      started('b'),
+      attemptFailed('b', 'unauthorized'),
+      started('undo-a'),
+    );
+    const asks = after(state, requires('undo-a', 'api'));
+    assert.deepEqual(types(asks.facts), ['dependency_required', 'error_raised', 'task_assigned']);
   });
 
   it('goes on waiting while something runs, waits for another try or for a person', () => {

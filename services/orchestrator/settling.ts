@@ -1,10 +1,14 @@
 import { type MissionState, missionHasEnded, taskHasEnded } from './state.ts';
+import { isStuck } from './stuck.ts';
 
-/** When a mission whose tasks have all ended is not over yet. */
+/** When a mission in which nothing goes on by itself is not over yet. */
 
 /** Something of its own reacts to what happens in it, and may still make tasks of it. */
 export const reacts = ({ policy }: Pick<MissionState, 'policy'>): boolean =>
   policy.options.subscriptions.length > 0 || policy.options.aggregators.length > 0;
+
+/** A reaction may still add a task. While a mission undoes its work, it takes no more. */
+export const mayReact = (state: MissionState): boolean => reacts(state) && state.undoing === '';
 
 /** A reaction has asked a person to look, and nobody has answered. */
 export const isPaused = ({ reviews }: Pick<MissionState, 'reviews'>): boolean =>
@@ -13,11 +17,13 @@ export const isPaused = ({ reviews }: Pick<MissionState, 'reviews'>): boolean =>
 /** All tasks have ended, and yet somebody else has to say that it is over: its reactions, or a person. */
 export const waitsForMore = (state: MissionState): boolean => reacts(state) || isPaused(state);
 
-/** Whether this settling ends the mission: it has seen everything, and nothing is left to do or to be asked. */
+/**
+ * Whether this settling counts: it has seen everything, and nothing is left to do or to be asked. Then the mission ends,
+ * or, where tasks wait for what another should provide, nobody will.
+ */
 export const settles = (state: MissionState, up_to: number): boolean =>
-  reacts(state) &&
+  mayReact(state) &&
   !missionHasEnded(state) &&
   up_to === state.sequence &&
-  state.undoing === '' &&
   state.reviews.length === 0 &&
-  state.tasks.every(taskHasEnded);
+  (state.tasks.every(taskHasEnded) || isStuck(state));
