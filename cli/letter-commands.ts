@@ -39,6 +39,17 @@ export function addLetterCommands(dlq: Command, add: Add): void {
     .option('--all', 'all that wait')
     .option('--reason <text>', 'why; kept with the letter')
     .addHelpText('after', exits);
+  filters(
+    add(
+      dlq,
+      'park [letters...]',
+      'put letters aside: only a forced redrive sends them',
+      async (io, ids, options) => (await import('./commands/dlq/act.ts')).park(io, ids, options),
+    ),
+  )
+    .option('--all', 'all that wait')
+    .option('--reason <text>', 'why; kept with the letter')
+    .addHelpText('after', exits);
   add(dlq, 'edit <letter>', 'change what a letter says; the original stays', async (io, id, options) =>
     (await import('./commands/dlq/act.ts')).edit(io, id, options),
   )

@@ -239,3 +239,26 @@ test('a letter of an older schema is sent with the newest, and one from the ledg
   const events = await letterEvents(space);
   assert.ok(events.some((event) => event.event_type === 'dead_letter_redriven' && event.payload.upcast));
 });
+
+test('a letter that a person parks is left alone by a redrive of all, and sent when it is forced', {
+  timeout: 120_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 2 });
+  const { ravenhelm } = commandLine(space);
+  const target = space.context.topics.tasks('builder');
+  await space.start('retrier');
+  await bury(space, [{ id: 'aside' }, { id: 'other' }]);
+  const letters = JSON.parse((await ravenhelm(['dlq', 'list', '--json'])).stdout) as Letter[];
+  const aside = letters.find(({ mission }) => mission === 'm-aside');
+  assert.ok(aside);
+  const parked = await ravenhelm(['dlq', 'park', aside.id, '--reason', 'wait for the fix']);
+  assert.equal(parked.code, 0, parked.stderr + parked.stdout);
+  assert.equal((await ravenhelm(['dlq', 'redrive', '--all'])).code, 0);
+  assert.equal((await all(space, target)).length, 1, 'only the other');
+  const shown = await ravenhelm(['dlq', 'list', '--state', 'parked', '--json']);
+  const [found] = JSON.parse(shown.stdout) as Letter[];
+  assert.deepEqual([found?.id, found?.decided.at(-1)?.reason], [aside.id, 'wait for the fix']);
+  assert.equal((await ravenhelm(['dlq', 'park', aside.id])).code, 1);
+  assert.equal((await ravenhelm(['dlq', 'redrive', aside.id, '--force'])).code, 0);
+  assert.equal((await all(space, target)).length, 2);
+});

@@ -63,6 +63,14 @@ export async function archive(
   });
 }
 
+/** Puts letters aside: a redrive leaves them alone unless it is forced. */
+export async function park(io: Invocation, ids: readonly string[], options: ActOptions): Promise<ExitCode> {
+  return withConnection(io, async (connection) => {
+    const letters = await chosen(connection, ids, options, io.signal);
+    return act(io, connection, letters, { action: 'park', reason: options.reason ?? '' });
+  });
+}
+
 export interface EditOptions {
   readonly file?: string;
   readonly as?: string;
