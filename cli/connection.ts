@@ -22,6 +22,8 @@ export interface Connection {
   publisher(): Promise<Publisher>;
   /** First and next offset of each partition of a topic. Throws `topic_missing`. */
   offsets(topic: string): Promise<ReadonlyMap<number, { readonly low: number; readonly high: number }>>;
+  /** The first offset of each partition that was written then or later, by its time stamp; where there is none, its end. */
+  offsetsSince(topic: string, epochMs: number): Promise<ReadonlyMap<number, number>>;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,15 @@ function connect(place: Place, address: StackAddress, signal: AbortSignal): Conn
   );
   const publisher = once(() => inTime(openPublisher(kafka, log), within(), brokers));
 
+  async function askAbout<T>(topic: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await inTime(answer, within(), brokers);
+    } catch (error) {
+      if (!/UNKNOWN_TOPIC|does not host this topic/i.test(String(error))) throw error;
+      throw new Failure('topic_missing', `found no topic ${topic}`, { cause: error });
+    }
+  }
+
   return {
     place,
     address,
@@ -71,17 +82,15 @@ function connect(place: Place, address: StackAddress, signal: AbortSignal): Conn
     publisher: publisher.get,
     async offsets(topic) {
       const client = await admin.get();
-      const found = await inTime(client.fetchTopicOffsets(topic), within(), brokers).catch(
-        (error: unknown) => {
-          if (/UNKNOWN_TOPIC|does not host this topic/i.test(String(error))) {
-            throw new Failure('topic_missing', `found no topic ${topic}`, { cause: error });
-          }
-          throw error;
-        },
-      );
+      const found = await askAbout(topic, client.fetchTopicOffsets(topic));
       return new Map(
         found.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]),
       );
+    },
+    async offsetsSince(topic, epochMs) {
+      const client = await admin.get();
+      const found = await askAbout(topic, client.fetchTopicOffsetsByTimestamp(topic, epochMs));
+      return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
     },
     async close() {
       await publisher.opened?.then((opened) => opened.close(1000)).catch(() => undefined);

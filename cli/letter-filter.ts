@@ -2,7 +2,7 @@ import { Failure } from '#chassis/failures.ts';
 import { matches } from '#chassis/retry-policy.ts';
 import { letterStates } from '#retrier/letter-fold.ts';
 import type { TopicNames } from '#topics/table.ts';
-import { type LetterView, readLetterId } from './letters.ts';
+import { type LetterPlace, type LetterView, readLetterId, type Wanted } from './letters.ts';
 import { sinceTime } from './since.ts';
 
 /** What is said on the command line of which letters are meant. */
@@ -53,6 +53,12 @@ export function letterFilter(
     (until === null || (letter.failed_at ?? 0) < until);
 }
 
+/** Which letters have to be read for it. */
+export function wantedBy({ since }: LetterFilter, now: number): Wanted {
+  const time = timeOf('--since', since, now);
+  return time === null ? 'all' : { since: time };
+}
+
 function timeOf(flag: string, text: string | undefined, now: number): number | null {
   if (text === undefined) return null;
   try {
@@ -66,12 +72,17 @@ function timeOf(flag: string, text: string | undefined, now: number): number | n
 /** The letters of these ids. Throws `invalid_arguments` for what is no id, `not_found` for one that is not there. */
 export function lettersOf(ids: readonly string[], letters: readonly LetterView[]): LetterView[] {
   return [...new Set(ids)].map((id) => {
-    if (readLetterId(id) === null) {
-      const expected = 'expected an id of `ravenhelm dlq list`, like 0-17';
-      throw new Failure('invalid_arguments', `the letter: found ${JSON.stringify(id)}, ${expected}`);
-    }
+    letterPlace(id);
     const found = letters.find((letter) => letter.id === id);
     if (found === undefined) throw new Failure('not_found', `there is no dead letter ${id}`);
     return found;
   });
+}
+
+/** Throws `invalid_arguments` for what is no id. */
+export function letterPlace(id: string): LetterPlace {
+  const place = readLetterId(id);
+  if (place !== null) return place;
+  const expected = 'expected an id of `ravenhelm dlq list`, like 0-17';
+  throw new Failure('invalid_arguments', `the letter: found ${JSON.stringify(id)}, ${expected}`);
 }

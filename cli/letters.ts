@@ -39,15 +39,34 @@ export interface LetterView extends LetterHistory {
   readonly bytes: Buffer;
 }
 
-/** All dead letters there are, in the order of their failing, with what was decided about them. */
-export async function readLetters(connection: Connection, signal: AbortSignal): Promise<LetterView[]> {
+/** Which letters are wanted: all, those that failed at a time (epoch milliseconds) or later, or one. */
+export type Wanted = 'all' | { readonly since: number } | LetterPlace;
+
+export interface LetterPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+interface LetterRecord extends LetterPlace {
+  readonly message: KafkaMessage;
+}
+
+/** Clocks of different machines agree no better than that. */
+const skewMs = 10 * 60_000;
+
+/**
+ * Dead letters in the order of their failing, with what was decided about them. Reads no more of the topics than what
+ * can be about those that are wanted.
+ */
+export async function readLetters(
+  connection: Connection,
+  signal: AbortSignal,
+  wanted: Wanted = 'all',
+): Promise<LetterView[]> {
   const { topics } = connection;
-  const records: { partition: number; offset: number; message: KafkaMessage }[] = [];
-  await readDecoded(connection, { topic: topics.dlq, until: 'end', signal }, (record) => {
-    records.push(record);
-  });
-  const histories = await readHistories(connection, signal);
-  const edits = await readEdits(connection, histories, signal);
+  const records = await readRecords(connection, signal, wanted);
+  const histories = await readHistories(connection, records, signal);
+  const edits = await readEdits(connection, records, histories, signal);
   signal.throwIfAborted();
   const views = records.map(({ partition, offset, message }) => {
     const history = histories.get(letterId(partition, offset)) ?? noHistory;
@@ -57,13 +76,52 @@ export async function readLetters(connection: Connection, signal: AbortSignal): 
   return views.toSorted((a, b) => (a.failed_at ?? 0) - (b.failed_at ?? 0));
 }
 
+async function readRecords(
+  connection: Connection,
+  signal: AbortSignal,
+  wanted: Wanted,
+): Promise<readonly LetterRecord[]> {
+  const topic = connection.topics.dlq;
+  const records: LetterRecord[] = [];
+  if (wanted !== 'all' && 'offset' in wanted) {
+    const from = new Map([[wanted.partition, wanted.offset]]);
+    await readDecoded(connection, { topic, from, until: 'end', signal }, (record) => {
+      if (record.offset === wanted.offset) records.push(record);
+      return false;
+    });
+    return records;
+  }
+  const from = wanted === 'all' ? {} : { from: await connection.offsetsSince(topic, wanted.since - skewMs) };
+  await readDecoded(
+    connection,
+    { topic, ...from, until: 'end', signal },
+    (record) => void records.push(record),
+  );
+  return records;
+}
+
+/** Where to read what came after these letters on a topic that has its partition for each of theirs. */
+export async function sinceLetters(
+  connection: Connection,
+  topic: string,
+  letters: readonly LetterRecord[],
+): Promise<ReadonlyMap<number, number>> {
+  const first = letters.reduce((least, { message }) => Math.min(least, Number(message.timestamp)), Infinity);
+  if (letters.length === 0) return new Map();
+  const partitions = new Set(letters.map(({ partition }) => partition));
+  const offsets = await connection.offsetsSince(topic, Math.max(0, first - skewMs));
+  return new Map([...offsets].filter(([partition]) => partitions.has(partition)));
+}
+
 async function readHistories(
   connection: Connection,
+  letters: readonly LetterRecord[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LetterHistory>> {
   const histories = new Map<string, LetterHistory>();
   const topic = connection.topics.dlqEvents;
-  await readDecoded(connection, { topic, until: 'end', signal }, (_record, decode) => {
+  const from = await sinceLetters(connection, topic, letters);
+  await readDecoded(connection, { topic, from, until: 'end', signal }, (_record, decode) => {
     const { value } = decode().decoded;
     if (!isLetterEvent(value)) return;
     const id = value.payload.dead_letter_id;
@@ -75,6 +133,7 @@ async function readHistories(
 /** The bytes of edits that were accepted, by their requests. */
 async function readEdits(
   connection: Connection,
+  letters: readonly LetterRecord[],
   histories: ReadonlyMap<string, LetterHistory>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Buffer>> {
@@ -82,7 +141,8 @@ async function readEdits(
   const wanted = new Set([...histories.values()].flatMap(({ edit }) => (edit === null ? [] : [edit])));
   if (wanted.size === 0) return edits;
   const topic = connection.topics.dlqRequests;
-  await readDecoded(connection, { topic, until: 'end', signal }, (_record, decode) => {
+  const from = await sinceLetters(connection, topic, letters);
+  await readDecoded(connection, { topic, from, until: 'end', signal }, (_record, decode) => {
     try {
       const { name, value } = decode().decoded;
       if (name !== 'DeadLetterRequested' || !wanted.has(value.event_id)) return;

@@ -22,16 +22,25 @@ interface Letter {
 
 const failure = new Failure('invalid_payload', 'of the test');
 
-/** Letters of a topic of tasks that nobody reads, as the chassis of a worker writes them. */
-async function bury(
-  space: Namespace,
-  letters: readonly {
-    readonly id: string;
-    readonly redrives?: number;
-    readonly value?: Buffer;
-    readonly topic?: string;
-  }[],
-): Promise<void> {
+interface Buried {
+  readonly id: string;
+  readonly redrives?: number;
+  readonly value?: Buffer;
+  readonly topic?: string;
+}
+
+/** Letters of a topic of tasks that nobody reads, as the chassis of a worker writes them, until the retrier knows them. */
+async function bury(space: Namespace, letters: readonly Buried[]): Promise<void> {
+  await write(space, letters);
+  const wanted = (await all(space, space.context.topics.dlq)).length;
+  await untilEvents(
+    space,
+    (events) => events.filter(({ event_type }) => event_type === 'dead_letter_recorded').length >= wanted,
+    `${wanted} letters recorded`,
+  );
+}
+
+async function write(space: Namespace, letters: readonly Buried[]): Promise<void> {
   const { codec, publisher, topics } = space.context;
   const records = letters.map(
     ({ id, redrives = 0, value = codec.encode(insight(id)), topic = topics.tasks('builder') }, at) => {
@@ -50,12 +59,6 @@ async function bury(
     },
   );
   await publisher.send(topics.dlq, records);
-  const wanted = (await all(space, topics.dlq)).length;
-  await untilEvents(
-    space,
-    (events) => events.filter(({ event_type }) => event_type === 'dead_letter_recorded').length >= wanted,
-    `${wanted} letters recorded`,
-  );
 }
 
 test('garbage is a letter that is listed, shown, exported, edited into a mission, and sent again', {
@@ -261,4 +264,30 @@ test('a letter that a person parks is left alone by a redrive of all, and sent w
   assert.equal((await ravenhelm(['dlq', 'park', aside.id])).code, 1);
   assert.equal((await ravenhelm(['dlq', 'redrive', aside.id, '--force'])).code, 0);
   assert.equal((await all(space, target)).length, 2);
+});
+
+test('letters that the retrier has not read yet are waited for, and are each sent once', {
+  timeout: 120_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 2 });
+  const { ravenhelm } = commandLine(space);
+  await write(space, [{ id: 'early' }, { id: 'too' }]);
+  const [first] = JSON.parse(
+    (await ravenhelm(['dlq', 'list', '--since', '1h', '--json'])).stdout,
+  ) as Letter[];
+  assert.equal(first?.state, 'new');
+  const asked = ravenhelm(['dlq', 'redrive', '--since', '1h', '--json']);
+  await space.start('retrier');
+  const { code, stdout, stderr } = await asked;
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), { action: 'redrive', letters: 2, done: 2, others: [] });
+  assert.equal((await all(space, space.context.topics.tasks('builder'))).length, 2);
+  const shown = JSON.parse((await ravenhelm(['dlq', 'show', first.id, '--json'])).stdout) as Letter;
+  assert.deepEqual([shown.id, shown.state], [first.id, 'redriven']);
+  assert.deepEqual(
+    shown.decided.map(({ what }) => what),
+    ['recorded', 'redriven'],
+  );
+  const none = await ravenhelm(['dlq', 'show', `${first.id}999`]);
+  assert.deepEqual([none.code, /there is no dead letter/.test(none.stderr)], [1, true], none.stderr);
 });

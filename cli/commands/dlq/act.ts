@@ -11,9 +11,17 @@ import type { ExitCode } from '../../exit-code.ts';
 import { oneLine } from '../../format.ts';
 import type { Invocation } from '../../invocation.ts';
 import { editedText, readEdit } from '../../letter-edit.ts';
-import { isFiltered, type LetterFilter, letterFilter, lettersOf } from '../../letter-filter.ts';
+import {
+  isFiltered,
+  type LetterFilter,
+  letterFilter,
+  letterPlace,
+  lettersOf,
+  wantedBy,
+} from '../../letter-filter.ts';
+import { untilRecorded } from '../../letter-recorded.ts';
 import { askFor } from '../../letter-requests.ts';
-import { contentOf, type LetterView, readLetters } from '../../letters.ts';
+import { contentOf, type LetterView, readLetters, type Wanted } from '../../letters.ts';
 import { serviceEnvironment } from '../../place.ts';
 import { showSteps } from '../../steps.ts';
 import { redriveLines, redrivePlan } from './redrive-plan.ts';
@@ -82,7 +90,9 @@ export async function edit(io: Invocation, id: string, options: EditOptions): Pr
   const { output, signal, env } = io;
   const name = recordName(options.as);
   return withConnection(io, async (connection) => {
-    const [letter] = lettersOf([id], await readLetters(connection, signal));
+    const [letter] = await settled(connection, signal, letterPlace(id), (letters) =>
+      lettersOf([id], letters),
+    );
     if (letter === undefined) throw new Error('unreachable');
     const codec = await connection.codec();
     const content = await contentOf(codec, letter.bytes, signal);
@@ -94,7 +104,6 @@ export async function edit(io: Invocation, id: string, options: EditOptions): Pr
       otherwise,
       codec,
     );
-    if (letter.hash === '') throw new Failure('not_found', `letter ${id}: the retrier has not seen it yet`);
     if (!output.json) for (const line of difference) output.line(`  ${oneLine(line, 400)}`);
     return act(io, connection, [letter], {
       action: 'edit',
@@ -127,13 +136,29 @@ async function chosen(
       'nothing says which letters are meant: expected ids, a filter, or --all',
     );
   }
-  const wanted = letterFilter(options, connection.topics, Date.now());
-  const letters = await readLetters(connection, signal);
-  if (ids.length > 0) return lettersOf(ids, letters).filter(wanted);
+  const now = Date.now();
+  const wanted = letterFilter(options, connection.topics, now);
+  if (ids.length > 0)
+    return settled(connection, signal, 'all', (letters) => lettersOf(ids, letters).filter(wanted));
   const open = (letter: LetterView) =>
     letter.state === 'waiting' ||
+    letter.state === 'new' ||
     (letter.state === 'parked' && (options.force === true || options.state === 'parked'));
-  return letters.filter((letter) => wanted(letter) && open(letter));
+  return settled(connection, signal, wantedBy(options, now), (letters) =>
+    letters.filter((letter) => wanted(letter) && open(letter)),
+  );
+}
+
+/** Those of the letters that are meant, as they are when the retrier has read them, too. */
+async function settled(
+  connection: Connection,
+  signal: AbortSignal,
+  wanted: Wanted,
+  meant: (letters: readonly LetterView[]) => LetterView[],
+): Promise<LetterView[]> {
+  const letters = meant(await readLetters(connection, signal, wanted));
+  const waited = await untilRecorded(connection, letters, signal);
+  return waited ? meant(await readLetters(connection, signal, wanted)) : letters;
 }
 
 const past: Readonly<Record<Action, LetterEvent['event_type']>> = {

@@ -1,7 +1,7 @@
 import { withConnection } from '../../connection.ts';
 import type { ExitCode } from '../../exit-code.ts';
 import type { Invocation } from '../../invocation.ts';
-import { type LetterFilter, letterFilter, lettersOf } from '../../letter-filter.ts';
+import { type LetterFilter, letterFilter, letterPlace, lettersOf, wantedBy } from '../../letter-filter.ts';
 import { letterLines, letterTable } from '../../letter-text.ts';
 import { contentOf, letterDocument, readLetters } from '../../letters.ts';
 
@@ -14,7 +14,8 @@ export async function list(io: Invocation, options: ListOptions): Promise<ExitCo
   const { output, signal } = io;
   const found = await withConnection(io, async (connection) => {
     const wanted = letterFilter(options, connection.topics, Date.now());
-    return (await readLetters(connection, signal)).filter(wanted);
+    const letters = await readLetters(connection, signal, wantedBy(options, Date.now()));
+    return letters.filter(wanted);
   });
   const shown = found.slice(-options.limit);
   if (output.json) {
@@ -31,7 +32,7 @@ export async function list(io: Invocation, options: ListOptions): Promise<ExitCo
 export async function show(io: Invocation, id: string): Promise<ExitCode> {
   const { output, signal } = io;
   const { letter, content } = await withConnection(io, async (connection) => {
-    const [found] = lettersOf([id], await readLetters(connection, signal));
+    const [found] = lettersOf([id], await readLetters(connection, signal, letterPlace(id)));
     if (found === undefined) throw new Error('unreachable');
     return { letter: found, content: await contentOf(await connection.codec(), found.bytes, signal) };
   });
@@ -52,7 +53,7 @@ export async function exportLetters(
   const { output, signal } = io;
   await withConnection(io, async (connection) => {
     const wanted = letterFilter(options, connection.topics, Date.now());
-    const all = await readLetters(connection, signal);
+    const all = await readLetters(connection, signal, ids.length > 0 ? 'all' : wantedBy(options, Date.now()));
     const letters = (ids.length > 0 ? lettersOf(ids, all) : all).filter(wanted);
     const codec = await connection.codec();
     for (const letter of letters) {
