@@ -1,5 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
-import type { PayloadOf } from '#schemas/types.gen.ts';
+import type { EventOf, PayloadOf } from '#schemas/types.gen.ts';
 import { resume } from './assigning.ts';
 import { finishOrRelease, taskEnded } from './consequences.ts';
 import { type Decision, type IgnoreReason, ignore, type TaskReport } from './input.ts';
@@ -39,7 +39,7 @@ export function report(turn: Turn, event: TaskReport): Decision {
       break;
     case 'review_requested':
       if (task.status !== 'running') return ignore('NotRunning');
-      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: event.payload });
+      turn.add({ event_type: event.event_type, source_agent, target_agent, payload: asked(event, turn.now) });
       // The parked task gave its place in flight back.
       finishOrRelease(turn);
       break;
@@ -89,6 +89,12 @@ function retryOf({ plan, policy, undoing }: MissionState, position: number, code
   const may = spec !== undefined && (undoing === '' || spec.compensates !== '');
   const again = attemptRetry(policy, code, spec?.role ?? '', spec?.max_attempts ?? 1);
   return may ? again : { ...again, max_attempts: 1 };
+}
+
+/** A person has as long as the agent says, by our clock: the agent's may be another one. */
+function asked({ payload, timestamp }: EventOf<'review_requested'>, now: number): typeof payload {
+  const { expires_at } = payload;
+  return expires_at === 0 ? payload : { ...payload, expires_at: now + Math.max(0, expires_at - timestamp) };
 }
 
 /** An attempt ended in failure: it is tried again later, or the task has failed for good. */

@@ -74,9 +74,22 @@ describe('a review of a call', () => {
     ]);
   });
 
+  it('gives a person as long as the agent says, whatever the clock of the agent', () => {
+    const past = history(submit([task('a')]), started('a')).state;
+    for (const off of [-3_600_000, 0, 3_600_000]) {
+      const input = asked('a', { expires_at: start + off + 5_000 });
+      assert.ok(input.kind === 'report');
+      const said = { ...input.event, timestamp: start + off } as typeof input.event;
+      const { state } = after(past, { ...input, event: said }, start + 100);
+      assert.equal(state.reviews[0]?.expires_at, start + 5_100);
+    }
+    const without = after(past, asked('a', { expires_at: 0 }), start + 100);
+    assert.equal(without.state.reviews[0]?.expires_at, 0);
+  });
+
   it('counts one answer, for these arguments, in time, of its kind', () => {
-    const expires_at = start + 5_000;
-    const { state } = history(submit([task('a')]), started('a'), asked('a', { expires_at }));
+    const { state } = history(submit([task('a')]), started('a'), asked('a', { expires_at: start + 5_000 }));
+    const { expires_at = 0 } = state.reviews[0] ?? {};
     given(state).when(answer('m1/a/1/3', 'approved')).ignored('ReviewUnknown');
     given(state)
       .when(answer(id, 'approved', 'fe'))
