@@ -35,7 +35,8 @@ function mission() {
   take({ kind: 'submit', ...about, tasks, policy: defaultPolicy, roles: [], parent: null, depth: 0 });
   const report = (event_type: string, payload: object, task_id = 'a') => {
     const who = { task_id, attempt: 1, lease: 1, agent: 'w' };
-    const envelope = { event_id: 'r', source_agent: 'r', target_agent: 'orchestrator', correlation_id: 'm' };
+    const between = { source_agent: 'r', target_agent: 'orchestrator' };
+    const envelope = { event_id: 'r', ...between, correlation_id: 'm', timestamp: now + 1 };
     take({ kind: 'report', event: { ...envelope, event_type, payload: { ...who, ...payload } } as never });
   };
   const ask = (task_id: string, arguments_hash = 'hash') => {
