@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Priority } from '#schemas/types.gen.ts';
 
 /** What `run` and `submit` say of a mission on the command line; see `mission-options.ts`. */
 export interface MissionFlags {
@@ -14,6 +15,7 @@ export interface MissionFlags {
   readonly budgetCalls?: number;
   readonly atLimit?: string;
   readonly onFailure?: string;
+  readonly priority?: Priority;
   /** The id of a task. */
   readonly failAt?: string;
 }
@@ -47,6 +49,7 @@ export function addMissionFlags(command: Command): Command {
     'what a failed task does to the rest (default fail_fast)',
     ...['fail_fast', 'continue', 'replan', 'compensate', 'suspend'],
   );
+  oneOf('--priority <which>', 'what is dispatched first (default normal)', 'high', 'normal', 'low');
   command.option('--fail-at <task>', 'a drill: this task fails before it does anything');
   return command;
 }

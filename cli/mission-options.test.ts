@@ -77,11 +77,12 @@ describe('options of a mission at the command line', () => {
           'cheaper',
         ],
         ...['--model', 'ollama/llama3.1', '--model', 'drummer=openai/a/b', '--on-failure', 'replan'],
-        ...['--budget-tokens', '5000', '--budget-usd', '0.25', '--budget-calls', '9'],
+        ...['--budget-tokens', '5000', '--budget-usd', '0.25', '--budget-calls', '9', '--priority', 'low'],
       ),
       roles,
     );
     assert.equal(mission.on_failure, 'replan');
+    assert.equal(mission.priority, 'low');
     assert.deepEqual(mission.options, {
       planner: 'heuristic',
       agents: 7,

@@ -36,7 +36,8 @@ export function withFlags(
     budget,
     on_exhausted: flags.atLimit ?? file.on_exhausted,
   };
-  return { ...mission, on_failure: flags.onFailure ?? mission.on_failure, options };
+  const { onFailure: on_failure = mission.on_failure, priority = mission.priority } = flags;
+  return { ...mission, on_failure, priority, options };
 }
 
 function checkUse(
