@@ -1,7 +1,7 @@
 /** Where several producers write one partition, nothing of what was aborted is read, whichever of them ended first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Partitioners } from 'kafkajs';
+import { Partitioners } from '#chassis/kafkajs.ts';
 import { readTopic } from '#chassis/reader.ts';
 import { openNamespace } from './harness.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Kafka, Partitioners } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
+import { Partitioners } from '#chassis/kafkajs.ts';
 import { readTopic } from '#chassis/reader.ts';
 import { openNamespace } from './harness.ts';
 

@@ -1,18 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import kafkajs, { type Admin, type IResourceConfigEntry } from 'kafkajs';
+import type { Admin, IResourceConfigEntry } from 'kafkajs';
 import type { AclBinding } from '#topics/acls.ts';
 import type { TopicSpec } from '#topics/table.ts';
 import { asFailure, Failure } from './failures.ts';
-
-// kafkajs is CommonJS: not all that it exports has a name for import.
-const {
+import {
   AclOperationTypes,
   AclPermissionTypes,
   AclResourceTypes,
   ConfigResourceTypes,
   ConfigSource,
   ResourcePatternTypes,
-} = kafkajs;
+} from './kafkajs.ts';
 
 /** How long all that a call asks may take unless a signal says otherwise; milliseconds. */
 const patience = 60_000;

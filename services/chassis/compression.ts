@@ -1,14 +1,13 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import kafkajs from 'kafkajs';
 import lz4 from 'lz4-napi';
 import snappy from 'snappy';
+import { CompressionCodecs, CompressionTypes } from './kafkajs.ts';
 
 /**
  * kafkajs knows only gzip, and a batch in another codec ends the consumer. rpk compresses with snappy unless told
  * otherwise, so every codec of Kafka is registered, once, for all clients of the process.
  */
 export function registerCodecs(): void {
-  const { CompressionCodecs, CompressionTypes } = kafkajs;
   CompressionCodecs[CompressionTypes.Snappy] = codec(compressSnappy, decompressSnappy);
   CompressionCodecs[CompressionTypes.LZ4] = codec(
     (bytes) => lz4.compressFrameSync(bytes),

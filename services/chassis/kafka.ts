@@ -1,14 +1,9 @@
-import { type ISocketFactory, Kafka, type logCreator, logLevel } from 'kafkajs';
-import { hideAbortedRecords } from './aborted-records.ts';
+import type { Kafka as Client, ISocketFactory, logCreator } from 'kafkajs';
 import { registerCodecs } from './compression.ts';
-import { rememberTransactionCoordinators } from './coordinator-cache.ts';
-import { passEmptiedBatches } from './emptied-batches.ts';
+import { Kafka, logLevel } from './kafkajs.ts';
 import type { Logger } from './log.ts';
 
 registerCodecs();
-rememberTransactionCoordinators();
-hideAbortedRecords();
-passEmptiedBatches();
 
 /** Everything about kafkajs that is set once, for every client that Ravenhelm opens. */
 export interface KafkaSettings {
@@ -19,7 +14,7 @@ export interface KafkaSettings {
   readonly socketFactory?: ISocketFactory;
 }
 
-export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSettings): Kafka {
+export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSettings): Client {
   return new Kafka({
     ...(socketFactory === undefined ? {} : { socketFactory }),
     brokers: [...brokers],

@@ -12,7 +12,12 @@ type Fn = (...given: never[]) => unknown;
 
 /** Puts another method into a class. `Method` is what kafkajs 2.2.4 has there. */
 export function replaceMethod<Method extends Fn>(
-  path: 'kafkajs/src/cluster' | 'kafkajs/src/broker',
+  path:
+    | 'kafkajs/src/broker'
+    | 'kafkajs/src/cluster'
+    | 'kafkajs/src/cluster/brokerPool'
+    | 'kafkajs/src/consumer/consumerGroup'
+    | 'kafkajs/src/network/connection',
   name: string,
   replacement: (original: Method) => Method,
 ): void {
@@ -27,7 +32,7 @@ export function replaceMethod<Method extends Fn>(
 
 /** Puts another function in the place of a module that is one, for those that load it from now on: `users` must not have. */
 export function replaceFunction<Replaced extends Fn>(
-  path: 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages',
+  path: 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages' | 'kafkajs/src/producer/sendMessages',
   users: RegExp,
   replacement: (original: Replaced) => Replaced,
 ): void {
@@ -40,6 +45,48 @@ export function replaceFunction<Replaced extends Fn>(
   const replacing = replacement(original.data);
   replaced.add(replacing);
   module.exports = replacing;
+}
+
+/** A connected broker, as kafkajs has it. */
+export interface Broker {
+  readonly nodeId: number;
+  readonly connectionPool: {
+    send(request: ProtocolRequest & { readonly requestTimeout: number }): Promise<ProduceAnswer>;
+  };
+  isConnected(): boolean;
+  disconnect(): Promise<void>;
+  lookupRequest(apiKey: number, definition: unknown): (given: object) => ProtocolRequest;
+}
+
+interface ProtocolRequest {
+  readonly request: object;
+  readonly response: {
+    readonly decode: (bytes: Buffer) => Promise<unknown>;
+    readonly parse: (answer: unknown) => Promise<unknown>;
+  };
+}
+
+interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly baseOffset: string;
+    }[];
+  }[];
+}
+
+/** A produce request in the version that the broker speaks. */
+export const produceRequest = (broker: Broker, given: object): ProtocolRequest =>
+  broker.lookupRequest(0, load('kafkajs/src/protocol/requests/produce'))(given);
+
+/** kafkajs's error for a code of Kafka's protocol; its `type` names it. */
+export function protocolError(code: number): Error {
+  const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
+    createErrorFromCode: (code: number) => Error;
+  };
+  return createErrorFromCode(code);
 }
 
 function classWith<Method>(name: string) {
@@ -55,3 +102,6 @@ function classWith<Method>(name: string) {
 }
 
 const unexpected = (found: string) => new Failure('internal_error', `found ${found}, expected kafkajs 2.2.4`);
+
+const pinned = z.object({ version: z.literal('2.2.4') });
+if (!pinned.safeParse(load('kafkajs/package.json')).success) throw unexpected('another version');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { Partitioners } from 'kafkajs';
+import { Partitioners } from './kafkajs.ts';
 import { partitionOf } from './partitioner.ts';
 
 const theirs = Partitioners.DefaultPartitioner();

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Kafka, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
+import type { Kafka, TopicMessages } from 'kafkajs';
+import { brokerErrorType } from './broker-error.ts';
 import { within } from './deadline.ts';
 import { Failure } from './failures.ts';
+import { Partitioners } from './kafkajs.ts';
 import type { Logger } from './log.ts';
 import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
 import { splitSends } from './sends.ts';
@@ -16,12 +18,16 @@ export interface Landed {
 }
 
 /**
- * Publishes outside transactions: steps, reports, health. One idempotent producer and one chain of sends; what is
- * asked for while a send is under way goes together in the next. A record is sent until the broker has it; where the
- * broker has forgotten the producer meanwhile, that can write it twice, and every reader of these topics recognises a
- * repeat by its event id.
+ * Publishes outside transactions: steps, reports, health. One idempotent producer, and one chain of sends for each
+ * topic, so that no topic waits for another; what is asked for while a send is under way goes together in the next.
+ * A record is sent until the broker has it; where the broker has forgotten the producer meanwhile, that can write it
+ * twice, and every reader of these topics recognises a repeat by its event id.
  */
 export interface Publisher {
+  /**
+   * Rejects with what the broker says when it will never take the records, and with Failure `topic_missing` when the
+   * topic was missing for as long as a new one may take to be known.
+   */
   send(topic: string, records: readonly Outgoing[]): Promise<readonly Landed[]>;
   /** Waits for what was asked for, at most `deadlineMs`, then lets go. */
   close(deadlineMs: number): Promise<void>;
@@ -33,26 +39,46 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
-export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publisher> {
-  let producer = await connect(kafka);
-  let queue: Waiting[] = [];
-  let closed = false;
-  let sending: Promise<void> | null = null;
+interface Chain {
+  queue: Waiting[];
+  /** Resolves when the queue is empty. Never rejects. */
+  sending: Promise<void> | null;
+}
 
-  async function drain(): Promise<void> {
-    while (queue.length > 0) {
-      const batch = queue;
-      queue = [];
-      const records = batch.flatMap((waiting) => waiting.records);
+export interface PublisherSettings {
+  /** How long a topic may be missing; milliseconds. */
+  readonly missingMs?: number;
+}
+
+export async function openPublisher(
+  kafka: Kafka,
+  log: Logger,
+  { missingMs = 30_000 }: PublisherSettings = {},
+): Promise<Publisher> {
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    retry: { initialRetryTime: 50, multiplier: 2, maxRetryTime: 2000, retries: 6 },
+  });
+  await producer.connect();
+  const chains = new Map<string, Chain>();
+  const closed = new AbortController();
+
+  async function drain(chain: Chain): Promise<void> {
+    while (chain.queue.length > 0) {
+      const batch = chain.queue;
+      chain.queue = [];
       try {
-        const landed = await sendUntilLanded(records);
+        const landed = await sendUntilLanded(batch.flatMap(({ records }) => records));
         for (const waiting of batch) waiting.landed(landed);
       } catch (error) {
-        if (batch.length > 1 && is(error, refusals)) await sendEach(batch);
+        if (batch.length > 1 && refusals.has(brokerErrorType(error) ?? '')) await sendEach(batch);
         else for (const waiting of batch) waiting.failed(error);
       }
     }
-    sending = null;
+    chain.sending = null;
   }
 
   /** One record that the broker will never take must not fail those it happened to travel with. */
@@ -72,12 +98,10 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
     return landed;
   }
 
-  /**
-   * Asks the same producer again for the very same records: they keep their sequence numbers, so that the broker
-   * recognises what it has. Only a producer that the broker no longer accepts is exchanged; that can repeat records.
-   */
+  /** Asks again for the very same arrays of records: they keep their numbers, so the broker recognises what it has. */
   async function sendOne(topicMessages: TopicMessages[]): Promise<Landed[]> {
-    for (let pause = 20; ; pause = Math.min(pause * 2, 5000)) {
+    const missingUntil = performance.now() + missingMs;
+    for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
       try {
         stopPoint('publishing');
         const answers = await producer.sendBatch({ acks: -1, topicMessages });
@@ -88,19 +112,21 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
           baseOffset: Number(baseOffset ?? -1),
         }));
       } catch (error) {
-        if (closed)
-          throw new Failure('aborted', 'the publisher was closed before the broker answered', {
+        const type = brokerErrorType(error) ?? '';
+        if (refusals.has(type)) throw error;
+        if (type === 'UNKNOWN_TOPIC_OR_PARTITION' && performance.now() > missingUntil) {
+          const topics = topicMessages.map(({ topic }) => topic).join(', ');
+          throw new Failure('topic_missing', `${topics}: missing for ${missingMs / 1000} s`, {
             cause: error,
           });
-        if (is(error, refusals)) throw error;
-        log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed, trying again');
-        await sleep(pause);
-        if (is(error, disowned)) {
-          await within(
-            1000,
-            producer.disconnect().catch(() => undefined),
-          );
-          producer = await connect(kafka).catch(() => producer);
+        }
+        if (!closed.signal.aborted) {
+          log.warn({ error: String(error), retry_in_ms: pause }, 'publish failed, trying again');
+          await sleep(pause, undefined, { signal: closed.signal }).catch(() => undefined);
+        }
+        if (closed.signal.aborted) {
+          const message = 'the publisher was closed before the broker answered';
+          throw new Failure('aborted', message, { cause: error });
         }
       }
     }
@@ -108,47 +134,30 @@ export async function openPublisher(kafka: Kafka, log: Logger): Promise<Publishe
 
   return {
     send(topic, records) {
-      if (closed) return Promise.reject(new Failure('aborted', 'the publisher is closed'));
+      if (closed.signal.aborted) return Promise.reject(new Failure('aborted', 'the publisher is closed'));
+      const chain = chains.get(topic) ?? { queue: [], sending: null };
+      chains.set(topic, chain);
       return new Promise((landed, failed) => {
-        queue.push({ records: records.map((record) => outgoing(topic, record)), landed, failed });
-        sending ??= Promise.resolve().then(drain);
+        chain.queue.push({ records: records.map((record) => outgoing(topic, record)), landed, failed });
+        chain.sending ??= Promise.resolve().then(() => drain(chain));
       });
     },
     async close(deadlineMs) {
-      await within(deadlineMs, sending);
-      closed = true;
-      for (const waiting of queue.splice(0))
-        waiting.failed(new Failure('aborted', 'the publisher is closed'));
+      await within(deadlineMs, Promise.all([...chains.values()].map(({ sending }) => sending)));
+      closed.abort();
+      for (const { queue } of chains.values())
+        for (const waiting of queue.splice(0))
+          waiting.failed(new Failure('aborted', 'the publisher is closed'));
       await producer.disconnect();
     },
   };
 }
 
-async function connect(kafka: Kafka): Promise<Producer> {
-  const producer = kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
-    retry: { initialRetryTime: 50, multiplier: 2, maxRetryTime: 2000, retries: 6 },
-  });
-  await producer.connect();
-  return producer;
-}
-
-/** The broker's no to the records themselves: sending them again cannot help. */
-const refusals = new Set([
+/** The broker's no to the records or the topic: sending them again cannot help. */
+const refusals: ReadonlySet<string> = new Set([
   'MESSAGE_TOO_LARGE',
   'RECORD_LIST_TOO_LARGE',
   'INVALID_RECORD',
   'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
 ]);
-/** The broker's no to the producer: its numbers no longer fit what the broker remembers. */
-const disowned = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH']);
-
-function is(error: unknown, types: ReadonlySet<string>): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('type' in cause && typeof cause.type === 'string' && types.has(cause.type)) return true;
-  }
-  return false;
-}

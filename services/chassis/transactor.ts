@@ -1,5 +1,6 @@
-import { type Kafka, Partitioners, type Producer } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
 import { Failure } from './failures.ts';
+import { Partitioners } from './kafkajs.ts';
 import type { OutgoingRecord } from './outbox.ts';
 import { splitSends } from './sends.ts';
 import { stopPoint } from './stop-point.ts';

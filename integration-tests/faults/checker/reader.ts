@@ -1,8 +1,9 @@
 /** Follows topics read-committed with the bare client, from their beginning, through whatever happens to the broker. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import kafkajs, { type Consumer, type Kafka } from 'kafkajs';
+import type { Kafka as Client, Consumer } from 'kafkajs';
 import { hideAbortedRecords } from '#chassis/aborted-records.ts';
 import { passEmptiedBatches } from '#chassis/emptied-batches.ts';
+import { Kafka, logLevel } from '#chassis/kafkajs.ts';
 
 // All that the checker has in common with the services: without it the client shows what was aborted, and stalls behind
 // what was compacted (decisions 29 and 30). Did it show too much, claims would be there twice; did it hide too much,
@@ -23,7 +24,7 @@ export interface Seen {
 }
 
 export class Reader {
-  private readonly kafka: Kafka;
+  private readonly kafka: Client;
   private readonly topics: readonly string[];
   private readonly take: (seen: Seen) => Promise<void>;
   private readonly next = new Map<string, number>();
@@ -39,10 +40,10 @@ export class Reader {
     groupId: string,
     take: (seen: Seen) => Promise<void>,
   ) {
-    this.kafka = new kafkajs.Kafka({
+    this.kafka = new Kafka({
       brokers: [broker],
       clientId: groupId,
-      logLevel: kafkajs.logLevel.NOTHING,
+      logLevel: logLevel.NOTHING,
       connectionTimeout: 3000,
       requestTimeout: 15_000,
       enforceRequestTimeout: true,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import kafkajs from 'kafkajs';
+import { ConfigResourceTypes } from '#chassis/kafkajs.ts';
 import type { Fault } from '../fault.ts';
 
 const eager = { 'segment.ms': '1000', 'min.cleanable.dirty.ratio': '0', 'min.compaction.lag.ms': '0' };
@@ -27,7 +27,7 @@ async function configure(
   topics: readonly string[],
   settings: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const type = kafkajs.ConfigResourceTypes.TOPIC;
+  const type = ConfigResourceTypes.TOPIC;
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: topics.map((name) => ({ type, name })),
