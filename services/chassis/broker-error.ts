@@ -11,6 +11,27 @@ export function isRefusal(error: unknown): boolean {
   return found !== null && found.retriable === false && found.type !== 'CONCURRENT_TRANSACTIONS';
 }
 
+/** Whether no broker said anything, as it could not be reached or did not answer in time. */
+export function isUnreachable(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (unreachable.has(cause.name)) return brokerErrorType(error) === null;
+  return false;
+}
+
+/** Whether another try, or another broker, may do better. */
+export const passes = (error: unknown): boolean =>
+  brokerErrorType(error) === null ? isUnreachable(error) : !isRefusal(error);
+
+/** kafkajs's names for it. */
+const unreachable: ReadonlySet<string> = new Set([
+  'KafkaJSBrokerNotFound',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSConnectionError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSRequestTimeoutError',
+]);
+
 function brokerError(error: unknown): { readonly type: string; readonly retriable: unknown } | null {
   let found: { readonly type: string; readonly retriable: unknown } | null = null;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -20,8 +20,9 @@ export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSet
     brokers: [...brokers],
     clientId,
     connectionTimeout: 3000,
-    // A request on a dead socket would otherwise be waited for until TCP gives up (kafkajs pull request 1783).
-    requestTimeout: 15_000,
+    // A request on a dead socket would otherwise be waited for until TCP gives up (kafkajs pull request 1783). What
+    // brokers write to their replicas first may take longer: `kafkajs-connections.ts`, `kafkajs-sends.ts`.
+    requestTimeout: 5000,
     enforceRequestTimeout: true,
     logCreator: logInto(log),
     logLevel: logLevel.INFO,

@@ -143,7 +143,7 @@ export async function openPublisher(
       });
     },
     async close(deadlineMs) {
-      await within(deadlineMs, Promise.all([...chains.values()].map(({ sending }) => sending)));
+      await within(deadlineMs, Promise.all([...chains.values()].map(async ({ sending }) => sending)));
       closed.abort();
       for (const { queue } of chains.values())
         for (const waiting of queue.splice(0))

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
+import { brokerErrorType, isUnreachable } from './broker-error.ts';
 
 export interface PartitionEnds {
   readonly partition: number;
@@ -9,11 +10,11 @@ export interface PartitionEnds {
 }
 
 /** How long a partition may have no leader; milliseconds. */
-const patience = 15_000;
+const patience = 30_000;
 
 /**
  * Where a topic begins and ends. A partition of a new topic, or of a broker that has just died, has no leader for a
- * moment, and kafkajs does not wait for one: here it is asked again. Throws what the broker says after 15 s.
+ * moment, or one that cannot be reached, and kafkajs does not wait: here it is asked again. Throws what the broker says after 30 s.
  */
 export async function topicOffsets(
   admin: Pick<Admin, 'fetchTopicOffsets'>,
@@ -24,10 +25,10 @@ export async function topicOffsets(
     try {
       return await admin.fetchTopicOffsets(topic);
     } catch (error) {
-      const { type } = error as { readonly type?: string };
-      if (!leaderless.has(type ?? '') || performance.now() > deadline) throw error;
+      const leaderless = leaderlessTypes.has(brokerErrorType(error) ?? '');
+      if (!(leaderless || isUnreachable(error)) || performance.now() > deadline) throw error;
     }
   }
 }
 
-const leaderless: ReadonlySet<string> = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+const leaderlessTypes: ReadonlySet<string> = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE']);

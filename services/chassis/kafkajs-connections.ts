@@ -1,0 +1,126 @@
+import { replaceMethod } from './kafkajs-inside.ts';
+
+interface Broker {
+  isConnected(): boolean;
+}
+interface Pool {
+  readonly brokers: Readonly<Record<string, Broker>>;
+  findBroker(asked: { readonly nodeId: string }): Promise<Broker>;
+  findConnectedBroker(): Promise<Broker>;
+}
+type WithBroker = <T>(
+  this: Pool,
+  ask: (chosen: { nodeId: string; broker: Broker }) => Promise<T>,
+) => Promise<T | null>;
+type FindController = (this: { readonly brokerPool: Pool }) => Promise<Broker>;
+
+interface Request {
+  readonly request: { readonly apiName: string };
+  readonly requestTimeout?: number;
+}
+interface Connection {
+  readonly socket?: { destroy(): void };
+  readonly host: string;
+  readonly port: number;
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  isConnected(): boolean;
+  rejectRequests(error: Error): void;
+  disconnect(): Promise<unknown>;
+}
+type Send = (this: Connection, request: Request) => Promise<unknown>;
+type Connect = (this: Connection) => Promise<unknown>;
+
+/** What a broker writes to its replicas before it answers: it may wait for one that is away. Milliseconds. */
+const replicatedMs = 15_000;
+const replicated: ReadonlySet<string> = new Set([
+  'AddPartitionsToTxn',
+  'CreateTopics',
+  'DeleteTopics',
+  'EndTxn',
+  'InitProducerId',
+  'OffsetCommit',
+]);
+
+/**
+ * Where kafkajs 2.2.4 takes one broker that does not answer for all of them:
+ *
+ * - a question that any broker can answer is asked of the next when one cannot be reached;
+ * - a broker that is silent for longer than a request may take has lost its connection: what else waits for it fails at
+ *   once, and is asked elsewhere. (kafkajs keeps the connection, and each further request waits as long.)
+ */
+export function leaveSilentBrokers(): void {
+  replaceMethod<WithBroker>(
+    'kafkajs/src/cluster/brokerPool',
+    'withBroker',
+    () =>
+      async function withSomeBroker(ask) {
+        let failed: unknown = null;
+        for (const nodeId of shuffled(Object.keys(this.brokers))) {
+          try {
+            return await ask({ nodeId, broker: await this.findBroker({ nodeId }) });
+          } catch (error) {
+            failed = error;
+          }
+        }
+        throw failed ?? new Error('no broker is known');
+      },
+  );
+  replaceMethod<FindController>(
+    'kafkajs/src/cluster',
+    'findControllerBroker',
+    (find) =>
+      async function findSomeController() {
+        try {
+          return await find.call(this);
+        } catch {
+          // Every broker passes on to the controller what is the controller's.
+          return this.brokerPool.findConnectedBroker();
+        }
+      },
+  );
+  replaceMethod<Send>(
+    'kafkajs/src/network/connection',
+    'send',
+    (send) =>
+      async function sending(given) {
+        try {
+          const requestTimeout = replicated.has(given.request.apiName) ? replicatedMs : undefined;
+          return await send.call(this, requestTimeout === undefined ? given : { ...given, requestTimeout });
+        } catch (error) {
+          if (error instanceof Error && error.name === 'KafkaJSRequestTimeoutError') hangUp(this, error);
+          throw error;
+        }
+      },
+  );
+  replaceMethod<Connect>(
+    'kafkajs/src/network/connection',
+    'connect',
+    (connect) =>
+      async function connecting() {
+        if (!this.isConnected()) forgetHalfAnswers(this);
+        return connect.call(this);
+      },
+  );
+}
+
+function hangUp(connection: Connection, error: Error): void {
+  if (!connection.isConnected()) return;
+  connection.rejectRequests(error);
+  connection.socket?.destroy();
+  void connection.disconnect();
+}
+
+/** What was left of an answer that broke off would be taken for the start of the next connection's first. */
+function forgetHalfAnswers(connection: Connection): void {
+  connection.chunks = [];
+  connection.bytesBuffered = 0;
+  connection.bytesNeeded = 4;
+}
+
+/** Each in turn is asked first, so that not all clients ask the same broker. */
+function shuffled<T>(list: readonly T[]): T[] {
+  const from = list.length === 0 ? 0 : Math.floor(Math.random() * list.length);
+  return [...list.slice(from), ...list.slice(0, from)];
+}
