@@ -1,4 +1,5 @@
-import { applyTopics } from '#chassis/admin.ts';
+import type { Admin } from 'kafkajs';
+import { applyTopics, copiesLike } from '#chassis/admin.ts';
 import { type Config, readConfig } from '#chassis/config.ts';
 import { Failure } from '#chassis/failures.ts';
 import { connectKafka, silenceKafkajsWarnings } from '#chassis/kafka.ts';
@@ -6,17 +7,23 @@ import { openLog } from '#chassis/log.ts';
 import type { StackAddress } from '#local/address.ts';
 import { loadRoles } from '#roles/load.ts';
 import { registerAll } from '#schemas/register.ts';
-import { missionsSubject, type TopicSpec, topicTable } from '#topics/table.ts';
+import { missionsSubject, type TopicSpec, topicNames, topicTable } from '#topics/table.ts';
 import { type Place, serviceEnvironment } from './place.ts';
 import type { StepReport } from './steps.ts';
 
-/** The topics of this namespace, with a task topic for each role. */
-export function wantedTopics(config: Config): TopicSpec[] {
+/** The topics of this namespace, with a task topic for each role, as they should be on this cluster. */
+export async function wantedTopics(config: Config, admin: Admin, signal: AbortSignal): Promise<TopicSpec[]> {
+  const { missions } = topicNames(config.RAVENHELM_PREFIX);
+  return tableOf(config, config.RAVENHELM_REPLICATION ?? (await copiesLike(admin, missions, signal)));
+}
+
+/** The same without asking a cluster. */
+export function tableOf(config: Config, replication = config.RAVENHELM_REPLICATION ?? 1): TopicSpec[] {
   return topicTable({
     prefix: config.RAVENHELM_PREFIX,
     roles: [...loadRoles(config.RAVENHELM_ROLES).keys()],
     partitions: config.RAVENHELM_PARTITIONS,
-    replication: config.RAVENHELM_REPLICATION,
+    replication,
   });
 }
 
@@ -65,9 +72,9 @@ async function prepareTopics(
   const clientId = `ravenhelm-up-${process.pid}`;
   const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId, log: openLog('up', 'silent') });
   const admin = kafka.admin({ retry: { retries: 8 } });
-  const table = wantedTopics(config);
   await admin.connect();
   try {
+    const table = await wantedTopics(config, admin, signal);
     const { created, grown, configured, refused } = await applyTopics(admin, table, signal);
     const changes = [
       ...(created.length > 0 ? [`${created.length} new`] : []),

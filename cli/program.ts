@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type BrokerCount, brokerCounts } from '#local/brokers.ts';
 import type { ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { addLetterCommands } from './letter-commands.ts';
@@ -42,6 +43,7 @@ export function commands(wrap: Wrap): Command {
     async (io, options) => (await import('./commands/up.ts')).up(io, options),
   )
     .option('--no-services', 'only the stack, the schemas and the topics')
+    .option('--brokers <n>', 'brokers of a new stack: 1 (default) or 3; it keeps the number', brokerCount)
     .option('--workers <n>', 'worker processes (default 1)', count)
     .option('--orchestrators <n>', 'orchestrator processes (default 1)', count)
     .option('--correlators <n>', 'correlator processes (default 1)', count)
@@ -256,6 +258,12 @@ function count(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number;
   throw new InvalidArgumentError('Expected a whole number from 1.');
+}
+
+function brokerCount(text: string): BrokerCount {
+  const found = brokerCounts.find((number) => String(number) === text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError('Expected 1 or 3.');
 }
 
 function lineCount(text: string): number {

@@ -23,21 +23,27 @@ export function runningChecks(io: Invocation): Check[] {
   const place = placeOf(env);
   const address = () => whereIs({ dir: place.home, env });
 
-  const component = (name: string, label: string): Check => ({
+  const component = (name: 'kafka' | 'registry' | 'postgres', label: string): Check => ({
     name: label,
     advice: '`ravenhelm logs` shows the logs of all components.',
     async run() {
       if ((await address()) === null) return notUp;
       const { components } = await stackStatus({ dir: place.home, env });
-      const found = components.find((each) => each.name === name);
-      if (found === undefined) return { level: 'warn', found: 'unknown' };
-      return found.state === 'ready'
-        ? { level: 'ok', found: `answers at ${found.address}` }
-        : {
-            level: 'fail',
-            found: `${found.state} at ${found.address}`,
-            advice: `\`ravenhelm logs ${name}\``,
-          };
+      // Of brokers there may be several.
+      const found = components.filter((each) => each.name === name || each.name.startsWith(`${name}-`));
+      if (found.length === 0) return { level: 'warn', found: 'unknown' };
+      const broken = found.filter(({ state }) => state !== 'ready');
+      const at = (these: typeof found) => these.map(({ address }) => address).join(',');
+      if (broken.length === 0)
+        return {
+          level: 'ok',
+          found: `${found.length > 1 ? `all ${found.length} answer` : 'answers'} at ${at(found)}`,
+        };
+      return {
+        level: 'fail',
+        found: broken.map(({ state, address }) => `${state} at ${address}`).join('; '),
+        advice: `\`ravenhelm up\` starts what is stopped; ${broken.map((each) => `\`ravenhelm logs ${each.name}\``).join(', ')}`,
+      };
     },
   });
 
@@ -51,8 +57,9 @@ export function runningChecks(io: Invocation): Check[] {
       async run() {
         if ((await address()) === null) return notUp;
         const drift = await withConnection(io, async (connection) => {
-          const wanted = wantedTopics(readConfig(serviceEnvironment(place, connection.address, env)));
-          return diffTopics(await connection.admin(), wanted, signal);
+          const config = readConfig(serviceEnvironment(place, connection.address, env));
+          const admin = await connection.admin();
+          return diffTopics(admin, await wantedTopics(config, admin, signal), signal);
         });
         return drift.length === 0
           ? { level: 'ok', found: 'in step' }

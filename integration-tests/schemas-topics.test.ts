@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyAcls, applyTopics, diffTopics } from '#chassis/admin.ts';
+import { applyAcls, applyTopics, copiesLike, diffTopics } from '#chassis/admin.ts';
 import { connectKafka } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
 import { type CatalogEntry, catalog, entryOf } from '#schemas/catalog.ts';
@@ -270,6 +270,23 @@ describe('topics on the brokers', () => {
       /larger than the max message size|too large/i,
     );
     await producer.disconnect();
+  });
+
+  it('with fewer copies than wanted stay as they are, and are not asked for more in sync than there are', async () => {
+    const copies = topicTable({ prefix, roles: [], partitions: 2, replication: 3 }).filter(
+      ({ name }) => name === names.missions,
+    );
+    const wanted = { kind: 'copies', topic: names.missions, found: 1, wanted: 3 };
+    assert.deepEqual(await diffTopics(admin, copies, signal), [wanted]);
+    const applied = await applyTopics(admin, copies, signal);
+    assert.deepEqual(applied.configured, []);
+    assert.deepEqual(
+      applied.refused.map(({ drift }) => drift),
+      [wanted],
+    );
+    assert.equal((await settingsOf(names.missions))['min.insync.replicas'], '1');
+    assert.equal(await copiesLike(admin, names.missions), 1);
+    assert.equal(await copiesLike(admin, `${prefix}.none`), 1);
   });
 
   it('say what the brokers refuse', async () => {

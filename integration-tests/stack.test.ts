@@ -5,18 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import kafkajs from 'kafkajs';
 import pg from 'pg';
+import { applyTopics, copiesLike, diffTopics } from '#chassis/admin.ts';
 import { Failure } from '#chassis/failures.ts';
 import { identityOf } from '#local/processes.ts';
 import { down, type Progress, type StackAddress, status, up, whereIs } from '#local/stack.ts';
 import { readState } from '#local/state.ts';
+import { topicTable } from '#topics/table.ts';
 
 /** Fetched once for all stacks of this checkout. */
 const jars = fileURLToPath(new URL('../.ravenhelm/jars', import.meta.url));
 const notGiven = { KAFKA_BROKERS: '', SCHEMA_REGISTRY_URL: '', DATABASE_URL: '' };
 const env = { ...process.env, ...notGiven };
 
-const start = (dir: string, options: { signal?: AbortSignal; told?: (progress: Progress) => void } = {}) =>
+const start = (
+  dir: string,
+  options: { signal?: AbortSignal; told?: (progress: Progress) => void; brokers?: 1 | 3 } = {},
+) =>
   up({
     dir,
     jars,
@@ -25,6 +31,7 @@ const start = (dir: string, options: { signal?: AbortSignal; told?: (progress: P
     env,
     signal: options.signal ?? AbortSignal.timeout(10 * 60_000),
     progress: options.told ?? (() => {}),
+    ...(options.brokers === undefined ? {} : { brokers: options.brokers }),
   });
 
 const end = (dir: string, volumes = false) =>
@@ -206,6 +213,61 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
       return true;
     });
     assert.deepEqual(await states(broken), ['stopped']);
+  });
+
+  test('three brokers: topics get three copies, one may be away, and the stack keeps the number', async () => {
+    const cluster = await newDir();
+    const { brokers } = await start(cluster, { brokers: 3 });
+    assert.equal(brokers.length, 3);
+    const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      assert.equal(await copiesLike(admin, 'cluster.missions'), 3);
+      const table = topicTable({ prefix: 'cluster', roles: [], replication: 3 });
+      await applyTopics(admin, table);
+      assert.deepEqual(await diffTopics(admin, table), []);
+      const { topics } = await admin.fetchTopicMetadata();
+      const copies = topics.flatMap(({ partitions }) => partitions.map(({ replicas }) => replicas.length));
+      assert.deepEqual([...new Set(copies)], [3], 'the internal topics and the registry have three, too');
+    } finally {
+      await admin.disconnect();
+    }
+
+    const second = (await readState(cluster))?.processes['kafka-2']?.pid ?? assert.fail();
+    process.kill(second, 'SIGKILL');
+    while ((await identityOf(second)) !== null) await new Promise((resolve) => setTimeout(resolve, 20));
+    const { components } = await status({ dir: cluster, env });
+    assert.deepEqual(
+      components.slice(0, 3).map(({ name, state }) => [name, state]),
+      [
+        ['kafka-1', 'ready'],
+        ['kafka-2', 'stopped'],
+        ['kafka-3', 'ready'],
+      ],
+    );
+    assert.deepEqual((await whereIs({ dir: cluster, env }))?.brokers, brokers);
+
+    await assert.rejects(start(cluster, { brokers: 1 }), (error) => {
+      assert(error instanceof Failure && error.code === 'stack_other_brokers');
+      assert.match(error.message, /made with 3 brokers.*expected one broker.*down --volumes/);
+      return true;
+    });
+    assert.deepEqual((await start(cluster)).brokers, brokers);
+    assert.deepEqual(await states(cluster), ['ready']);
+  });
+
+  test('a stack with one broker is not made one with three', async () => {
+    await assert.rejects(start(dir, { brokers: 3 }), { code: 'stack_other_brokers' });
+    assert.deepEqual(await states(dir), ['ready']);
+  });
+
+  test('three brokers are not asked of Docker', async () => {
+    const options = { dir: await newDir(), signal: AbortSignal.timeout(60_000), progress: () => {} };
+    await assert.rejects(up({ ...options, brokers: 3, env: { PATH: '/nowhere' } }), (error) => {
+      assert(error instanceof Failure && error.code === 'stack_unavailable');
+      assert.match(error.message, /three brokers are started without Docker/);
+      return true;
+    });
   });
 
   test('with no way open, the failure names all three', async () => {

@@ -1,4 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
+import { bootstrapOf } from './brokers.ts';
 import { answersAsKafka } from './kafka-answer.ts';
 import type { Report } from './progress.ts';
 import { databaseProbe, registryProbe } from './ready.ts';
@@ -46,7 +47,7 @@ export function givenAddress(env: NodeJS.ProcessEnv): StackAddress | null {
 export function addressOf(state: StackState): StackAddress {
   return {
     kind: state.kind,
-    brokers: [`127.0.0.1:${state.ports.kafka}`],
+    brokers: bootstrapOf(state),
     registry: `http://127.0.0.1:${state.ports.registry}`,
     database: state.database,
     console: state.kind === 'docker' ? `http://127.0.0.1:${state.ports.console}` : null,

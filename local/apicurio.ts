@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { logFile } from './logs.ts';
 import { type Command, plainEnvironment } from './processes.ts';
 
 /** Where Apicurio has the API of Confluent's registry. */
@@ -11,8 +12,9 @@ export interface RegistryOptions {
   dir: string;
   java: string;
   jar: string;
-  ports: { kafka: number; apicurio: number; registry: number };
-  logs: { apicurio: string; registry: string };
+  ports: { apicurio: number; registry: number };
+  /** `host:port` each. */
+  brokers: string[];
   env: NodeJS.ProcessEnv;
 }
 
@@ -33,7 +35,7 @@ export function apicurioCommand(o: RegistryOptions): Command {
     inherited: plainEnvironment(o.env),
     env: {
       APICURIO_STORAGE_KIND: 'kafkasql',
-      APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: `127.0.0.1:${o.ports.kafka}`,
+      APICURIO_KAFKASQL_BOOTSTRAP_SERVERS: o.brokers.join(','),
       // It waits this long for a snapshot that is not there: the default is 5 s of each start.
       APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT: '100',
       QUARKUS_HTTP_HOST: '127.0.0.1',
@@ -43,7 +45,7 @@ export function apicurioCommand(o: RegistryOptions): Command {
       QUARKUS_BANNER_ENABLED: 'false',
     },
     cwd: dirname(o.jar),
-    log: o.logs.apicurio,
+    log: logFile(o.dir, 'apicurio'),
     account: null,
   };
 }
@@ -57,7 +59,7 @@ export function frontCommand(o: RegistryOptions): Command {
     inherited: plainEnvironment(o.env),
     env: {},
     cwd: o.dir,
-    log: o.logs.registry,
+    log: logFile(o.dir, 'registry'),
     account: null,
   };
 }

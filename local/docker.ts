@@ -4,10 +4,10 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Failure } from '#chassis/failures.ts';
-import { choosePorts, type PortName, wishes } from './ports.ts';
+import { choosePorts, wishes } from './ports.ts';
 import type { Report } from './progress.ts';
 import { databaseProbe, kafkaProbe, registryProbe, untilReady } from './ready.ts';
-import { type Ports, type StackState, writeState } from './state.ts';
+import { type PortName, type Ports, type StackState, writeState } from './state.ts';
 
 const composeFile = fileURLToPath(new URL('../docker-compose.yml', import.meta.url));
 const run = promisify(execFile);
@@ -81,6 +81,7 @@ export async function upDocker(o: DockerOptions, before: StackState | null): Pro
   const state: StackState = {
     version: 1,
     kind: 'docker',
+    brokers: 1,
     ports,
     processes: {},
     // The password is the one in docker-compose.yml: the port is on loopback only.

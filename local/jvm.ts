@@ -3,18 +3,28 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
 import { apicurioCommand, confluentPath, frontCommand, setGlobalCompatibility } from './apicurio.ts';
+import {
+  type Broker,
+  type BrokerCount,
+  bootstrapOf,
+  brokerNames,
+  brokersOf,
+  componentsOf,
+  isBroker,
+  portsOfBroker,
+} from './brokers.ts';
 import { fetchJars } from './jars.ts';
-import { prepareKafka } from './kafka.ts';
-import { logFiles } from './logs.ts';
-import { choosePorts, type PortName, wishes } from './ports.ts';
+import { clusterIdIn, prepareKafka, settingsFile } from './kafka.ts';
+import { logFile } from './logs.ts';
+import { choosePorts, wishes } from './ports.ts';
 import { maintenance, makeDatabase, preparePostgres } from './postgres.ts';
 import { type Command, isRunning, launch, settingsOf, stop } from './processes.ts';
 import type { Report } from './progress.ts';
 import { databaseProbe, kafkaProbe, type Probe, registryProbe, untilReady } from './ready.ts';
-import { type ComponentName, componentNames, type StackState, writeState } from './state.ts';
+import { type ComponentName, type PortName, type StackState, writeState } from './state.ts';
 
 /** How long each may take to be ready; a loaded machine is slow. */
-const deadlines: Record<ComponentName, number> = {
+const deadlines: Record<Kind, number> = {
   kafka: 90_000,
   postgres: 60_000,
   apicurio: 120_000,
@@ -22,7 +32,7 @@ const deadlines: Record<ComponentName, number> = {
 };
 
 /** How each is asked to end, and for how long it may write down what it holds. PostgreSQL: its fast shutdown. */
-const endings: Record<ComponentName, { ask: NodeJS.Signals; grace: number }> = {
+const endings: Record<Kind, { ask: NodeJS.Signals; grace: number }> = {
   kafka: { ask: 'SIGTERM', grace: 30_000 },
   postgres: { ask: 'SIGINT', grace: 30_000 },
   apicurio: { ask: 'SIGTERM', grace: 10_000 },
@@ -30,18 +40,18 @@ const endings: Record<ComponentName, { ask: NodeJS.Signals; grace: number }> = {
 };
 
 /** Which ports a component holds. */
-const portsOf: Record<ComponentName, PortName[]> = {
-  kafka: ['kafka', 'controller'],
-  postgres: ['postgres'],
-  apicurio: ['apicurio'],
-  registry: ['registry'],
-};
+const portsOf = (name: ComponentName): readonly PortName[] => (isBroker(name) ? portsOfBroker(name) : [name]);
+
+/** All brokers are treated alike. */
+type Kind = 'kafka' | 'postgres' | 'apicurio' | 'registry';
+const kindOf = (name: ComponentName): Kind => (isBroker(name) ? 'kafka' : name);
 
 export interface JvmOptions {
   dir: string;
   jars: string;
   java: string;
   ports: 'default' | 'free';
+  brokers: BrokerCount;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
   report: Report;
@@ -58,7 +68,6 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
   const failed = new AbortController();
   // One that fails stops the waiting for the other, so that nothing is started after the clean-up.
   const signal = AbortSignal.any([o.signal, failed.signal]);
-  const logs = logFiles(o.dir);
   // One after the other, so that an older state never replaces a newer one.
   let saved = Promise.resolve();
   const save = () => {
@@ -70,7 +79,7 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
     const running = state.processes[command.name];
     let ended: Promise<string> | undefined;
     if (running === undefined || running.settings !== settingsOf(command) || !(await isRunning(running))) {
-      if (running !== undefined) await stop(running, endings[command.name]);
+      if (running !== undefined) await stop(running, endings[kindOf(command.name)]);
       signal.throwIfAborted();
       const launched = await launch(command);
       started.push(command.name);
@@ -78,8 +87,9 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
       ended = launched.ended;
       await save();
     }
-    const step = command.name === 'apicurio' ? 'registry' : command.name;
-    const wait = { step, probe, deadline: deadlines[command.name], log: command.log, signal } as const;
+    const kind = kindOf(command.name);
+    const step = kind === 'apicurio' ? 'registry' : kind;
+    const wait = { step, probe, deadline: deadlines[kind], log: command.log, signal } as const;
     await untilReady({ ...wait, ...(ended && { ended }), report: o.report });
     return ended !== undefined;
   };
@@ -108,7 +118,15 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
       o.report({ step: 'postgres', state: 'progress', note });
     };
     const place = state.postgresPlace;
-    const prepared = await preparePostgres({ dir, port, log: logs.postgres, place, placed, env, signal });
+    const prepared = await preparePostgres({
+      dir,
+      port,
+      log: logFile(dir, 'postgres'),
+      place,
+      placed,
+      env,
+      signal,
+    });
     state.database = prepared.url;
     const anew = await ensure(prepared.command, databaseProbe(maintenance(prepared.url)));
     await makeDatabase(prepared.url, signal);
@@ -118,14 +136,23 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
   const kafkaAndRegistry = async () => {
     const { dir, java, env } = o;
     const { ports } = state;
+    const brokers = brokersOf(state);
     const maven = join(dir, 'logs', 'maven.log');
     const jars = await fetchJars({ dir: o.jars, log: maven, env, signal, report: o.report });
     await telling('kafka', async () => {
-      const kafka = { dir, java, classPath: jars.kafka, ports, log: logs.kafka, env, signal };
-      return ensure(await prepareKafka(kafka), kafkaProbe(`127.0.0.1:${ports.kafka}`));
+      const kafka = { dir, java, classPath: jars.kafka, brokers, env, signal };
+      const clusterId = await clusterIdIn(dir, brokers);
+      const start = async (broker: Broker) =>
+        ensure(
+          await prepareKafka({ ...kafka, broker, clusterId }),
+          kafkaProbe(`127.0.0.1:${broker.kafka}`, brokers.length),
+        );
+      // None of several is ready before most of them run.
+      const anew = await all(brokers.map((broker) => failing(start(broker))));
+      return anew.includes(true);
     });
     await telling('registry', async () => {
-      const registry = { dir, java, jar: jars.registry, ports, logs, env };
+      const registry = { dir, java, jar: jars.registry, ports, brokers: bootstrapOf(state), env };
       const apicurio = `http://127.0.0.1:${ports.apicurio}${confluentPath}`;
       const front = `http://127.0.0.1:${ports.registry}`;
       const registryAnew = await ensure(apicurioCommand(registry), registryProbe(apicurio));
@@ -140,11 +167,9 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
       failed.abort(error);
       throw error;
     });
-  const outcomes = await Promise.allSettled([
-    failing(telling('postgres', postgres)),
-    failing(kafkaAndRegistry()),
-  ]);
-  if (outcomes.some((outcome) => outcome.status === 'rejected')) {
+  try {
+    await all([failing(telling('postgres', postgres)), failing(kafkaAndRegistry())]);
+  } catch {
     await stopThese(o.dir, state, started);
     o.signal.throwIfAborted();
     // The first to fail; the other one only followed.
@@ -154,16 +179,22 @@ export async function upJvm(o: JvmOptions, before: StackState | null): Promise<S
   return state;
 }
 
+/** Waits for each, and throws only then. */
+async function all<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
 async function withPorts(o: JvmOptions, before: StackState | null): Promise<StackState> {
   const keep = new Set<PortName>(['console']);
   const processes: StackState['processes'] = {};
-  for (const name of componentNames) {
+  for (const name of componentsOf(o.brokers)) {
     const record = before?.processes[name];
     if (record === undefined || !(await isRunning(record))) continue;
     processes[name] = record;
-    for (const port of portsOf[name]) keep.add(port);
+    for (const port of portsOf(name)) keep.add(port);
   }
-  const ports = await choosePorts(before?.ports ?? wishes(o.ports), keep, (name, from, to) => {
+  const ports = await choosePorts(before?.ports ?? wishes(o.ports, o.brokers), keep, (name, from, to) => {
     o.report({
       step: 'ports',
       state: 'progress',
@@ -173,6 +204,7 @@ async function withPorts(o: JvmOptions, before: StackState | null): Promise<Stac
   return {
     version: 1,
     kind: 'jvm',
+    brokers: o.brokers,
     ports,
     processes,
     database: before?.database ?? '',
@@ -182,18 +214,18 @@ async function withPorts(o: JvmOptions, before: StackState | null): Promise<Stac
 
 /** Ends all that runs; the registry before the Kafka it lives on. The state stays, for the next `up`. */
 export async function downJvm(dir: string, state: StackState): Promise<void> {
-  await stopThese(dir, state, [...componentNames]);
+  await stopThese(dir, state, componentsOf(state.brokers));
 }
 
-async function stopThese(dir: string, state: StackState, names: ComponentName[]): Promise<void> {
+async function stopThese(dir: string, state: StackState, names: readonly ComponentName[]): Promise<void> {
   const end = async (name: ComponentName) => {
     const record = state.processes[name];
     if (record === undefined || !names.includes(name)) return;
-    await stop(record, endings[name]);
+    await stop(record, endings[kindOf(name)]);
     delete state.processes[name];
   };
   const first = await Promise.allSettled([end('registry'), end('apicurio')]);
-  const then = await Promise.allSettled([end('kafka'), end('postgres')]);
+  const then = await Promise.allSettled([...brokerNames(state.brokers), 'postgres' as const].map(end));
   await writeState(dir, state);
   for (const outcome of [...first, ...then]) if (outcome.status === 'rejected') throw outcome.reason;
 }
@@ -202,7 +234,7 @@ async function stopThese(dir: string, state: StackState, names: ComponentName[])
 export async function deleteData(dir: string, state: StackState): Promise<void> {
   if (state.postgresPlace !== null) await removePlace(state.postgresPlace);
   await rm(join(dir, 'data'), { recursive: true, force: true });
-  await rm(join(dir, 'kafka.properties'), { force: true });
+  for (const name of brokerNames(state.brokers)) await rm(settingsFile(dir, name), { force: true });
   await rm(join(dir, 'stack.json'), { force: true });
 }
 

@@ -1,39 +1,81 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type BrokerCount, brokersOf } from './brokers.ts';
 import { javaVersion } from './java.ts';
-import { clusterId, kafkaSettings } from './kafka.ts';
+import { kafkaSettings, newClusterId } from './kafka.ts';
 import { decodeBrokers, splitBroker } from './kafka-answer.ts';
+import { wishes } from './ports.ts';
 
-const settings = new Map(
-  kafkaSettings('/some/data', { kafka: 19092, controller: 19093 })
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line): [string, string] => {
-      const at = line.indexOf('=');
-      return [line.slice(0, at), line.slice(at + 1)];
-    }),
-);
-
-test('every listener of the broker is on loopback', () => {
-  const addresses = ['listeners', 'advertised.listeners'].flatMap(
-    (name) => settings.get(name)?.split(',') ?? [],
+const settingsOf = (brokers: BrokerCount, id = 1): Map<string, string> => {
+  const all = brokersOf({ brokers, ports: wishes('default', brokers) });
+  const broker = all.find((each) => each.id === id) ?? assert.fail();
+  return new Map(
+    kafkaSettings('/some/data', broker, all)
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line): [string, string] => {
+        const at = line.indexOf('=');
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
   );
-  assert.equal(addresses.length, 3);
-  for (const address of addresses) assert.match(address, /^[A-Z]+:\/\/127\.0\.0\.1:\d+$/);
-  assert.equal(settings.get('controller.quorum.voters'), '1@127.0.0.1:19093');
+};
+
+test('every listener of each broker is on loopback', () => {
+  for (const [brokers, id] of [
+    [1, 1],
+    [3, 1],
+    [3, 2],
+    [3, 3],
+  ] as const) {
+    const settings = settingsOf(brokers, id);
+    const addresses = ['listeners', 'advertised.listeners'].flatMap(
+      (name) => settings.get(name)?.split(',') ?? [],
+    );
+    assert.equal(addresses.length, 3);
+    for (const address of addresses) assert.match(address, /^[A-Z]+:\/\/127\.0\.0\.1:\d+$/);
+  }
 });
 
-test('nothing internal wants more than the one node there is, and topics are not made by accident', () => {
-  for (const [name, value] of settings) {
-    if (/replication\.factor$|min\.isr$/.test(name)) assert.equal(value, '1', name);
+test('all controllers vote, and each knows the others', () => {
+  assert.equal(settingsOf(1).get('controller.quorum.voters'), '1@127.0.0.1:19093');
+  for (const id of [1, 2, 3]) {
+    const settings = settingsOf(3, id);
+    assert.equal(settings.get('node.id'), String(id));
+    assert.equal(
+      settings.get('controller.quorum.voters'),
+      '1@127.0.0.1:19093,2@127.0.0.1:19095,3@127.0.0.1:19097',
+    );
   }
-  assert.equal(settings.get('auto.create.topics.enable'), 'false');
-  assert.equal(settings.get('log.cleaner.enable'), 'true');
+});
+
+test('one broker wants nothing more than itself; of three, one may be away and sessions are as Kafka has them', () => {
+  const one = settingsOf(1);
+  const three = settingsOf(3);
+  for (const [name, value] of one) {
+    if (/replication\.factor$|min\.isr$|insync\.replicas$/.test(name)) assert.equal(value, '1', name);
+  }
+  for (const [name, value] of three) {
+    if (name.endsWith('replication.factor')) assert.equal(value, '3', name);
+    if (/min\.isr$|insync\.replicas$/.test(name)) assert.equal(value, '2', name);
+    assert(!/^broker\.(session|heartbeat)/.test(name), name);
+  }
+  const copies = (settings: Map<string, string>) =>
+    [...settings.keys()].filter((name) => /replication\.factor$|min\.isr$|insync\.replicas$/.test(name))
+      .length;
+  assert.deepEqual([copies(one), copies(three)], [7, 7]);
+});
+
+test('topics are not made by accident, and changelogs are compacted', () => {
+  for (const brokers of [1, 3] as const) {
+    const settings = settingsOf(brokers);
+    assert.equal(settings.get('auto.create.topics.enable'), 'false');
+    assert.equal(settings.get('log.cleaner.enable'), 'true');
+  }
 });
 
 test('a cluster id is 16 bytes that no command line takes for an option', () => {
-  for (let round = 0; round < 200; round++) assert.match(clusterId(), /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
+  for (let round = 0; round < 200; round++) assert.match(newClusterId(), /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
 });
 
 test('the brokers in an answer are read as they were written', () => {

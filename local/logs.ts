@@ -1,13 +1,11 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ComponentName, componentNames } from './state.ts';
+import type { ComponentName } from './state.ts';
 
-/** Where each component of a stack in `dir` writes its log. */
-export function logFiles(dir: string): Record<ComponentName, string> {
-  const files = {} as Record<ComponentName, string>;
-  for (const name of componentNames) files[name] = join(dir, 'logs', `${name}.log`);
-  return files;
+/** Where a component of a stack in `dir` writes its log. */
+export function logFile(dir: string, name: ComponentName): string {
+  return join(dir, 'logs', `${name}.log`);
 }
 
 /**

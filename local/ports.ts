@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { Failure } from '#chassis/failures.ts';
-import type { Ports } from './state.ts';
+import type { BrokerCount } from './brokers.ts';
+import type { PortName, Ports } from './state.ts';
 
 /** Redpanda's, where it has one. */
 export const defaultPorts: Ports = {
@@ -17,8 +18,6 @@ export const defaultPorts: Ports = {
 const ephemeral = 32_768;
 const lowest = 10_240;
 
-export type PortName = keyof Ports;
-
 /** Whether nothing listens there on loopback. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -28,18 +27,16 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
+const furtherBrokers = { 'kafka-2': 19094, 'controller-2': 19095, 'kafka-3': 19096, 'controller-3': 19097 };
+
 /** Where to look first: the defaults, or (for stacks side by side) somewhere at random. */
-export function wishes(ports: 'default' | 'free'): Ports {
-  if (ports === 'default') return defaultPorts;
+export function wishes(ports: 'default' | 'free', brokers: BrokerCount = 1): Ports {
+  const wished: Ports = brokers === 1 ? defaultPorts : { ...defaultPorts, ...furtherBrokers };
+  if (ports === 'default') return wished;
   const start = randomInt(lowest, ephemeral - 200);
-  return {
-    kafka: start,
-    controller: start + 1,
-    registry: start + 2,
-    apicurio: start + 3,
-    postgres: start + 4,
-    console: start + 5,
-  };
+  const moved = { ...wished };
+  for (const [i, name] of (Object.keys(wished) as PortName[]).entries()) moved[name] = start + i;
+  return moved;
 }
 
 /**
@@ -56,17 +53,19 @@ export async function choosePorts(
   const chosen = { ...wished };
   const used = new Set(names.filter((name) => keep.has(name)).map((name) => wished[name]));
   for (const name of names) {
-    if (keep.has(name)) continue;
-    chosen[name] = await nextFree(wished[name], used, free);
-    used.add(chosen[name]);
-    if (chosen[name] !== wished[name]) moved(name, wished[name], chosen[name]);
+    const wish = wished[name];
+    if (wish === undefined || keep.has(name)) continue;
+    const found = await nextFree(wish, used, free);
+    chosen[name] = found;
+    used.add(found);
+    if (found !== wish) moved(name, wish, found);
   }
   return chosen;
 }
 
 async function nextFree(
   from: number,
-  used: ReadonlySet<number>,
+  used: ReadonlySet<number | undefined>,
   free: (port: number) => Promise<boolean>,
 ): Promise<number> {
   for (let port = from; port < Math.min(from + 200, ephemeral); port++) {

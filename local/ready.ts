@@ -8,11 +8,14 @@ import type { Report, Step } from './progress.ts';
 /** Asks once; rejects when the answer is not that of a component that is ready. */
 export type Probe = (signal: AbortSignal) => Promise<unknown>;
 
+/** Ready is a broker that knows of at least so many, itself among them. */
 export const kafkaProbe =
-  (broker: string): Probe =>
+  (broker: string, expected = 1): Probe =>
   async (signal) => {
     const brokers = await brokersKnownTo(broker, signal);
     if (brokers.length === 0) throw new Error(`${broker} has not joined its cluster yet`);
+    if (brokers.length < expected)
+      throw new Error(`${broker} knows of ${brokers.length} of ${expected} brokers`);
   };
 
 /** The registry's own URL may carry a user and a password, which `fetch` wants in a header. */

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
 import { addressOf, checkAnswers, givenAddress, type StackAddress } from './address.ts';
+import { type BrokerCount, componentsOf, isBroker } from './brokers.ts';
 import { dockerAnswers, downDocker, upDocker } from './docker.ts';
 import { jarsAreThere } from './jars.ts';
 import { findJava, hasMaven, oldestJava } from './java.ts';
@@ -8,7 +9,7 @@ import { deleteData, downJvm, upJvm } from './jvm.ts';
 import { withLock } from './lock.ts';
 import { isRunning } from './processes.ts';
 import type { Progress } from './progress.ts';
-import { componentNames, readState, type StackState } from './state.ts';
+import { type ComponentName, readState, type StackState } from './state.ts';
 
 export type { StackAddress } from './address.ts';
 export type { Progress } from './progress.ts';
@@ -23,6 +24,8 @@ export interface StackOptions {
   ports?: 'default' | 'free';
   /** Only this kind of local stack, whatever else there is. */
   kind?: 'docker' | 'jvm';
+  /** Three only without Docker. Not said: as many as the stack has; one when it is new. */
+  brokers?: BrokerCount;
   signal: AbortSignal;
   progress: (progress: Progress) => void;
   env?: NodeJS.ProcessEnv;
@@ -33,13 +36,14 @@ export interface StackOptions {
  * a Java's, started detached. What already runs is used. Safe to call from several processes at once.
  *
  * Throws `stack_incomplete_address`, `stack_unavailable` (none of the three ways is open), `stack_port_taken`,
- * `stack_component_failed` (with the end of its log), and the signal's reason on abort; what this call started is
- * stopped then.
+ * `stack_other_brokers` (it was made with another number of them), `stack_component_failed` (with the end of its log),
+ * and the signal's reason on abort; what this call started is stopped then.
  */
 export async function up(options: StackOptions): Promise<StackAddress> {
   const { signal, progress: report, ports = 'default', env = process.env } = options;
   const given = givenAddress(env);
   if (given !== null) {
+    if (options.brokers !== undefined) throw notOurs();
     await checkAnswers(given, signal, report);
     return given;
   }
@@ -47,7 +51,8 @@ export async function up(options: StackOptions): Promise<StackAddress> {
   const jars = resolve(options.jars ?? `${dir}/jars`);
   return withLock(join(dir, 'lock'), signal, async () => {
     const before = await readState(dir);
-    const way = await findWay(before, options.kind, jars, env, signal);
+    const brokers = wantedBrokers(before, options.brokers);
+    const way = await findWay(before, options.kind, brokers, jars, env, signal);
     if (before !== null && before.kind !== way.kind) {
       const note = `the ${before.kind} stack is stopped; its data stay where they are, but are not used now`;
       report({ step: way.kind === 'docker' ? 'docker' : 'kafka', state: 'progress', note });
@@ -60,16 +65,36 @@ export async function up(options: StackOptions): Promise<StackAddress> {
       case 'docker':
         return addressOf(await upDocker(o, before));
       case 'jvm':
-        return addressOf(await upJvm({ ...o, jars, java: way.java }, before));
+        return addressOf(await upJvm({ ...o, jars, java: way.java, brokers }, before));
     }
   });
 }
+
+/** Copies of what is there are not made by a start, nor taken away. */
+function wantedBrokers(before: StackState | null, wanted: BrokerCount | undefined): BrokerCount {
+  if (before === null) return wanted ?? 1;
+  if (wanted === undefined || wanted === before.brokers) return before.brokers;
+  const count = (brokers: number) => (brokers === 1 ? 'one broker' : `${brokers} brokers`);
+  throw new Failure(
+    'stack_other_brokers',
+    `the stack that is here was made with ${count(before.brokers)}, and keeps that number: expected ${count(wanted)}. ` +
+      '`ravenhelm down --volumes` deletes it with all its data, so that the next `ravenhelm up` makes a new one; ' +
+      'RAVENHELM_HOME names another folder for a stack beside it',
+  );
+}
+
+const notOurs = () =>
+  new Failure(
+    'stack_other_brokers',
+    'KAFKA_BROKERS names the brokers of a cluster that is not ours: how many it has is said there, not here',
+  );
 
 type Way = { kind: 'docker' } | { kind: 'jvm'; java: string };
 
 async function findWay(
   before: StackState | null,
   wanted: 'docker' | 'jvm' | undefined,
+  brokers: BrokerCount,
   jars: string,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
@@ -91,10 +116,22 @@ async function findWay(
   };
   // A stack that has data stays of its kind, also when Docker has been installed since.
   const order =
-    wanted !== undefined ? [wanted] : before?.kind === 'jvm' ? ['jvm', 'docker'] : ['docker', 'jvm'];
+    brokers > 1
+      ? ['jvm']
+      : wanted !== undefined
+        ? [wanted]
+        : before?.kind === 'jvm'
+          ? ['jvm', 'docker']
+          : ['docker', 'jvm'];
   for (const kind of order) {
     const way = kind === 'docker' ? await docker() : await jvm();
     if (way !== null) return way;
+  }
+  if (brokers > 1) {
+    throw new Failure(
+      'stack_unavailable',
+      `three brokers are started without Docker, with Java ${oldestJava} or newer and Maven (${reasons.join('; ')})`,
+    );
   }
   throw new Failure(
     'stack_unavailable',
@@ -127,7 +164,7 @@ export async function down(options: {
 
 /**
  * Where the stack is, without starting anything: as the environment says, else as `up` wrote it down. Null when there
- * is none, or (where we started the processes) not all of them live.
+ * is none, or (where we started the processes) not all of them live; of several brokers one is enough.
  */
 export async function whereIs(options: {
   dir: string;
@@ -138,9 +175,12 @@ export async function whereIs(options: {
   const state = await readState(resolve(options.dir));
   if (state === null) return null;
   if (state.kind === 'docker') return addressOf(state);
-  for (const name of componentNames) {
+  const dead: ComponentName[] = [];
+  for (const name of componentsOf(state.brokers)) {
     const record = state.processes[name];
-    if (record === undefined || !(await isRunning(record))) return null;
+    if (record === undefined || !(await isRunning(record))) dead.push(name);
   }
+  const deadBrokers = dead.filter(isBroker).length;
+  if (deadBrokers === state.brokers || dead.length > deadBrokers) return null;
   return addressOf(state);
 }

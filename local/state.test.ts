@@ -18,6 +18,7 @@ after(() => rm(dir, { recursive: true }));
 const state: StackState = {
   version: 1,
   kind: 'jvm',
+  brokers: 1,
   ports: defaultPorts,
   processes: { kafka: { pid: 1, identity: 'a:1', settings: 'abc', log: '/x' } },
   database: 'postgres://ravenhelm:secret@127.0.0.1:15432/ravenhelm',
@@ -30,6 +31,12 @@ test('a state is read as it was written, and only its owner may', async () => {
   assert.deepEqual(await readState(dir), state);
   assert.equal((await stat(join(dir, 'stack.json'))).mode & 0o777, 0o600);
   assert.deepEqual(await readdir(dir), ['stack.json']);
+});
+
+test('a state of the time when there was one broker is read', async () => {
+  const { brokers: _, ...old } = state;
+  await writeFile(join(dir, 'stack.json'), JSON.stringify(old));
+  assert.equal((await readState(dir))?.brokers, 1);
 });
 
 test('a file that is no state is refused, without its content', async () => {

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Failure } from '#chassis/failures.ts';
+import { brokerCounts, severalNames } from './brokers.ts';
 
 /** What `up` wrote down about a stack, in `<dir>/stack.json`. It outlives `down`, so that ports stay as they were. */
 export type StackState = z.infer<typeof stackState>;
@@ -10,10 +11,9 @@ export type ComponentName = z.infer<typeof componentName>;
 export type Ports = z.infer<typeof ports>;
 export type ProcessRecord = z.infer<typeof processRecord>;
 
-/** In the order in which they are told to people. */
-export const componentNames = ['kafka', 'postgres', 'apicurio', 'registry'] as const;
+export type PortName = keyof Ports;
 
-const componentName = z.enum(componentNames);
+const componentName = z.enum(['kafka', ...severalNames, 'postgres', 'apicurio', 'registry']);
 const port = z.number().int().min(1).max(65535);
 
 const ports = z.object({
@@ -23,6 +23,11 @@ const ports = z.object({
   apicurio: port,
   postgres: port,
   console: port,
+  // Of the second and the third broker, where there are three.
+  'kafka-2': port.exactOptional(),
+  'controller-2': port.exactOptional(),
+  'kafka-3': port.exactOptional(),
+  'controller-3': port.exactOptional(),
 });
 
 const processRecord = z.object({
@@ -37,6 +42,8 @@ const processRecord = z.object({
 const stackState = z.object({
   version: z.literal(1),
   kind: z.enum(['docker', 'jvm']),
+  /** A stack keeps the number that it was made with: topics have as many copies. */
+  brokers: z.union(brokerCounts.map((count) => z.literal(count))).default(1),
   ports,
   processes: z.partialRecord(componentName, processRecord),
   /** Secret. The URL of the database, with its password. */

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { addressOf, givenAddress, type StackAddress } from './address.ts';
 import { confluentPath } from './apicurio.ts';
+import { brokersOf } from './brokers.ts';
 import { services } from './docker.ts';
-import { logFiles } from './logs.ts';
+import { logFile } from './logs.ts';
 import { isRunning } from './processes.ts';
 import { databaseProbe, kafkaProbe, type Probe, registryProbe } from './ready.ts';
-import { type ComponentName, componentNames, readState, type StackState } from './state.ts';
+import { type ComponentName, readState, type StackState } from './state.ts';
 
 export interface ComponentStatus {
   name: string;
@@ -34,7 +35,6 @@ export async function status(options: { dir: string; env?: NodeJS.ProcessEnv }):
   if (address === null) return { address, components: [] };
   const parts = partsOf(address, state);
   const stopped = state?.kind === 'docker' ? await withoutContainers(dir, env) : new Set<string>();
-  const logs = logFiles(dir);
   const components = await Promise.all(
     parts.map(async (part): Promise<ComponentStatus> => {
       const record = state?.processes[part.name];
@@ -45,7 +45,7 @@ export async function status(options: { dir: string; env?: NodeJS.ProcessEnv }):
         state: !lives ? 'stopped' : (await answers(part.probe)) ? 'ready' : 'silent',
         pid: lives && record !== undefined ? record.pid : null,
         address: part.address,
-        log: ours ? logs[part.name] : null,
+        log: ours ? logFile(dir, part.name) : null,
       };
     }),
   );
@@ -59,30 +59,38 @@ interface Part {
 }
 
 function partsOf(address: StackAddress, state: StackState | null): Part[] {
-  const parts: Record<ComponentName, Part | null> = {
-    kafka: {
-      name: 'kafka',
-      address: address.brokers.join(','),
-      probe: (signal) => Promise.any(address.brokers.map((broker) => kafkaProbe(broker)(signal))),
-    },
-    postgres: {
+  const ours = state?.kind === 'jvm' ? state : null;
+  const apicurio = ours === null ? null : `http://127.0.0.1:${ours.ports.apicurio}${confluentPath}`;
+  return [
+    ...(ours === null ? [givenBrokers(address)] : ownBrokers(ours)),
+    {
       name: 'postgres',
       address: withoutPassword(address.database),
       probe: databaseProbe(address.database),
     },
-    apicurio: null,
-    registry: {
+    ...(apicurio === null
+      ? []
+      : [{ name: 'apicurio' as const, address: apicurio, probe: registryProbe(apicurio) }]),
+    {
       name: 'registry',
       address: withoutPassword(address.registry),
       probe: registryProbe(address.registry),
     },
-  };
-  if (state?.kind === 'jvm') {
-    const url = `http://127.0.0.1:${state.ports.apicurio}${confluentPath}`;
-    parts.apicurio = { name: 'apicurio', address: url, probe: registryProbe(url) };
-  }
-  return componentNames.map((name) => parts[name]).filter((part) => part !== null);
+  ];
 }
+
+/** One that answers is enough. */
+const givenBrokers = ({ brokers }: StackAddress): Part => ({
+  name: 'kafka',
+  address: brokers.join(','),
+  probe: (signal) => Promise.any(brokers.map((broker) => kafkaProbe(broker)(signal))),
+});
+
+const ownBrokers = (state: StackState): Part[] =>
+  brokersOf(state).map(({ name, kafka }) => {
+    const address = `127.0.0.1:${kafka}`;
+    return { name, address, probe: kafkaProbe(address, state.brokers) };
+  });
 
 async function answers(probe: Probe): Promise<boolean> {
   return probe(AbortSignal.timeout(3_000)).then(

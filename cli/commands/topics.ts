@@ -1,3 +1,4 @@
+import type { Admin } from 'kafkajs';
 import { applyAcls, applyTopics, type Drift, diffTopics } from '#chassis/admin.ts';
 import { readConfig } from '#chassis/config.ts';
 import { aclsFor } from '#topics/acls.ts';
@@ -7,15 +8,16 @@ import type { ExitCode } from '../exit-code.ts';
 import { duration } from '../format.ts';
 import type { Invocation } from '../invocation.ts';
 import { placeOf, serviceEnvironment } from '../place.ts';
-import { wantedTopics } from '../prepare.ts';
+import { tableOf, wantedTopics } from '../prepare.ts';
 import { table } from '../table.ts';
 
 /** Makes the topics as the table says. Exits 1 when something was left for a person to decide. */
 export async function applyAll(io: Invocation): Promise<ExitCode> {
   const { output, signal } = io;
-  const applied = await withConnection(io, async (connection) =>
-    applyTopics(await connection.admin(), wanted(io, connection), signal),
-  );
+  const applied = await withConnection(io, async (connection) => {
+    const admin = await connection.admin();
+    return applyTopics(admin, await wanted(io, connection, admin), signal);
+  });
   const { created, grown, configured, refused } = applied;
   if (output.json) output.document(applied, true);
   else {
@@ -32,9 +34,10 @@ export async function applyAll(io: Invocation): Promise<ExitCode> {
 /** Tells where topics are not as the table says. Exits 1 when some are not. */
 export async function diff(io: Invocation): Promise<ExitCode> {
   const { output, signal } = io;
-  const drift = await withConnection(io, async (connection) =>
-    diffTopics(await connection.admin(), wanted(io, connection), signal),
-  );
+  const drift = await withConnection(io, async (connection) => {
+    const admin = await connection.admin();
+    return diffTopics(admin, await wanted(io, connection, admin), signal);
+  });
   if (output.json) output.document(drift, true);
   else if (drift.length === 0) output.line('All topics are in step.');
   else for (const line of driftLines(drift)) output.line(line);
@@ -43,7 +46,7 @@ export async function diff(io: Invocation): Promise<ExitCode> {
 
 /** The table itself: what flows where. Needs no broker. */
 export async function list({ output, env }: Invocation): Promise<ExitCode> {
-  const topics = tableOf(env);
+  const topics = tableWithout(env);
   if (output.json) {
     output.document(topics, true);
     return 0;
@@ -76,7 +79,7 @@ export async function acls(io: Invocation, { apply, principalPrefix }: AclsOptio
   const { prefix } = placeOf(env);
   const principalOf = (service: Parameters<typeof groupName>[1]) =>
     `${principalPrefix}${groupName(prefix, service)}`;
-  const bindings = aclsFor(tableOf(env), { prefix, principalOf });
+  const bindings = aclsFor(tableWithout(env), { prefix, principalOf });
   if (apply === true) {
     const applied = await withConnection(io, async (connection) =>
       applyAcls(await connection.admin(), bindings, signal),
@@ -102,10 +105,10 @@ export async function acls(io: Invocation, { apply, principalPrefix }: AclsOptio
 }
 
 /** The table as the environment has it, without any address. */
-function tableOf(env: NodeJS.ProcessEnv): TopicSpec[] {
+function tableWithout(env: NodeJS.ProcessEnv): TopicSpec[] {
   const nowhere = { KAFKA_BROKERS: 'none:0', SCHEMA_REGISTRY_URL: 'http://none' };
   const RAVENHELM_PREFIX = placeOf(env).prefix;
-  return wantedTopics(readConfig({ ...env, ...nowhere, DATABASE_URL: undefined, RAVENHELM_PREFIX }));
+  return tableOf(readConfig({ ...env, ...nowhere, DATABASE_URL: undefined, RAVENHELM_PREFIX }));
 }
 
 export function driftLines(drift: readonly Drift[]): string[] {
@@ -114,7 +117,8 @@ export function driftLines(drift: readonly Drift[]): string[] {
       case 'missing':
         return [change.topic, 'missing', '', ''];
       case 'partitions':
-        return [change.topic, 'partitions', change.found, change.wanted];
+      case 'copies':
+        return [change.topic, change.kind, change.found, change.wanted];
       case 'config':
         return [change.topic, change.setting, change.found, change.wanted];
       default:
@@ -124,8 +128,8 @@ export function driftLines(drift: readonly Drift[]): string[] {
   return table(['topic', 'what', 'found', 'wanted'], rows);
 }
 
-function wanted({ env }: Invocation, { place, address }: Connection) {
-  return wantedTopics(readConfig(serviceEnvironment(place, address, env)));
+function wanted({ env, signal }: Invocation, { place, address }: Connection, admin: Admin) {
+  return wantedTopics(readConfig(serviceEnvironment(place, address, env)), admin, signal);
 }
 
 /** All workers are one reader, for a person. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
+import type { BrokerCount } from '#local/brokers.ts';
 import { up as stackUp } from '#local/stack.ts';
 import { runningCounts, type Started, serviceStates, startSupervisor } from '#supervisor/control.ts';
 import { countsOf } from '#supervisor/services.ts';
@@ -16,6 +17,7 @@ export interface UpOptions {
   readonly orchestrators?: number;
   readonly correlators?: number;
   readonly retriers?: number;
+  readonly brokers?: BrokerCount;
   /** For stacks side by side, as tests have them. */
   readonly freePorts?: boolean;
   /** Downloaded jars that several stacks share. */
@@ -39,6 +41,7 @@ export async function up(io: Invocation, options: UpOptions): Promise<ExitCode> 
       signal,
       env,
       progress: report,
+      ...(options.brokers === undefined ? {} : { brokers: options.brokers }),
       ...(options.freePorts ? { ports: 'free' as const } : {}),
       ...(options.jars === undefined ? {} : { jars: options.jars }),
     });

@@ -6,10 +6,11 @@ import { appendFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
 import { apicurioCommand, confluentPath, frontCommand, setGlobalCompatibility } from '#local/apicurio.ts';
+import { bootstrapOf, brokersOf, isBroker } from '#local/brokers.ts';
 import { fetchJars } from '#local/jars.ts';
 import { findJava } from '#local/java.ts';
-import { prepareKafka } from '#local/kafka.ts';
-import { logFiles } from '#local/logs.ts';
+import { newClusterId, prepareKafka } from '#local/kafka.ts';
+import { logFile } from '#local/logs.ts';
 import { choosePorts, wishes } from '#local/ports.ts';
 import { maintenance, makeDatabase, preparePostgres } from '#local/postgres.ts';
 import { type Command, isRunning, launch, stop } from '#local/processes.ts';
@@ -53,6 +54,7 @@ export class OwnStack {
     const state: StackState = {
       version: 1,
       kind: 'jvm',
+      brokers: 1,
       ports,
       processes: {},
       database: '',
@@ -82,15 +84,17 @@ export class OwnStack {
       signal,
       report: () => {},
     });
-    const logs = logFiles(dir);
+    const brokers = brokersOf(state);
+    const [broker = bug()] = brokers;
     const [behindProxy, proxyPort] = [ports.console, ports.console + 1];
     this.disk = await makeDisk(join(dir, 'data', 'kafka'), brokerDisk);
     const kafka = await prepareKafka({
       dir,
       java: java.file,
       classPath: jars.kafka,
-      ports,
-      log: logs.kafka,
+      broker,
+      brokers,
+      clusterId: newClusterId(),
       env,
       signal,
     });
@@ -99,7 +103,7 @@ export class OwnStack {
     this.direct = `127.0.0.1:${ports.kafka}`;
     this.proxied = `127.0.0.1:${proxyPort}`;
     this.registry = `http://127.0.0.1:${ports.registry}`;
-    const registry = { dir, java: java.file, jar: jars.registry, ports, logs, env };
+    const registry = { dir, java: java.file, jar: jars.registry, ports, brokers: bootstrapOf(state), env };
     const apicurio = `http://127.0.0.1:${ports.apicurio}${confluentPath}`;
     this.parts.set('kafka', { command: kafka, probe: kafkaProbe(this.direct) });
     this.parts.set('apicurio', { command: apicurioCommand(registry), probe: registryProbe(apicurio) });
@@ -107,7 +111,7 @@ export class OwnStack {
     const postgres = await preparePostgres({
       dir,
       port: ports.postgres,
-      log: logs.postgres,
+      log: logFile(dir, 'postgres'),
       place: null,
       placed: async (place) => {
         state.postgresPlace = place;
@@ -142,7 +146,7 @@ export class OwnStack {
       await writeState(this.dir, this.state);
     }
     await untilReady({
-      step: name === 'apicurio' ? 'registry' : name,
+      step: isBroker(name) ? 'kafka' : name === 'apicurio' ? 'registry' : name,
       probe,
       deadline: 120_000,
       ...(ended === undefined ? {} : { ended }),
@@ -180,6 +184,10 @@ export class OwnStack {
     await removeDisk(join(dir, 'data', 'kafka'));
     await down({ dir, volumes: true, signal: AbortSignal.timeout(60_000) });
   }
+}
+
+function bug(): never {
+  throw new Failure('internal_error', 'a stack without brokers');
 }
 
 /** Later lines of a properties file win. */

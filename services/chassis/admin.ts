@@ -21,6 +21,7 @@ const visibleWithin = 15_000;
 export type Drift =
   | { readonly kind: 'missing'; readonly topic: string; readonly found: null; readonly wanted: number }
   | { readonly kind: 'partitions'; readonly topic: string; readonly found: number; readonly wanted: number }
+  | { readonly kind: 'copies'; readonly topic: string; readonly found: number; readonly wanted: number }
   | {
       readonly kind: 'config';
       readonly topic: string;
@@ -39,6 +40,8 @@ export interface Applied {
 
 interface Found {
   readonly partitions: number;
+  /** Of the partition that has fewest. */
+  readonly copies: number;
   readonly settings: readonly Setting[];
 }
 interface Setting {
@@ -66,12 +69,37 @@ function driftOf(spec: TopicSpec, found: Found | undefined): Drift[] {
   if (found === undefined) return [{ kind: 'missing', topic, found: null, wanted }];
   const drift: Drift[] = [];
   if (found.partitions !== wanted) drift.push({ kind: 'partitions', topic, found: found.partitions, wanted });
+  const tooFew = found.copies < spec.replication;
+  if (tooFew) drift.push({ kind: 'copies', topic, found: found.copies, wanted: spec.replication });
   for (const [setting, wanted] of Object.entries(spec.config)) {
+    // More in sync than there are copies, and nothing could be written any more.
+    if (tooFew && setting === 'min.insync.replicas') continue;
     const value = found.settings.find(({ name }) => name === setting)?.value;
     if (value === undefined || sameValue(value, wanted)) continue;
     drift.push({ kind: 'config', topic, setting, found: value, wanted });
   }
   return drift;
+}
+
+/**
+ * How many copies topics beside this one get when nobody says: as many as it has; when it is not there, three where
+ * there are three brokers, else one.
+ */
+export async function copiesLike(
+  admin: Admin,
+  topic: string,
+  signal: AbortSignal = AbortSignal.timeout(patience),
+): Promise<number> {
+  const existing = await ask(signal, () => admin.listTopics());
+  if (!existing.includes(topic)) {
+    const { brokers } = await ask(signal, () => admin.describeCluster());
+    return brokers.length >= 3 ? 3 : 1;
+  }
+  const { topics } = await ask(signal, () => admin.fetchTopicMetadata({ topics: [topic] }));
+  return Math.max(
+    1,
+    ...topics.flatMap(({ partitions }) => partitions.map(({ replicas }) => replicas.length)),
+  );
 }
 
 /** Brokers order lists as they like. */
@@ -107,6 +135,10 @@ export async function applyTopics(
       const topicPartitions = [{ topic: spec.name, count: spec.partitions }];
       await ask(signal, () => admin.createPartitions({ topicPartitions }));
       grown.push(spec.name);
+    }
+    for (const change of drift.filter(({ kind }) => kind === 'copies')) {
+      const reason = `${spec.name} has ${change.found} of the ${change.wanted} copies wanted: Kafka's own kafka-reassign-partitions adds them`;
+      refused.push({ drift: change, reason });
     }
     const settings = drift.filter((change) => change.kind === 'config');
     if (settings.length === 0) continue;
@@ -238,7 +270,11 @@ async function describe(
   return new Map(
     metadata.topics.map(({ name, partitions }) => [
       name,
-      { partitions: partitions.length, settings: settings.get(name) ?? [] },
+      {
+        partitions: partitions.length,
+        copies: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        settings: settings.get(name) ?? [],
+      },
     ]),
   );
 }

@@ -19,7 +19,8 @@ const Environment = z.object({
     .default('ravenhelm'),
   /** Partitions of topics when they are created. */
   RAVENHELM_PARTITIONS: z.coerce.number().int().min(1).max(512).default(3),
-  RAVENHELM_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
+  /** Copies of each partition of new topics; not set: three where there are three brokers, else one. */
+  RAVENHELM_REPLICATION: z.coerce.number().int().min(1).max(9).optional(),
   /** Where missions' workspaces live. */
   RAVENHELM_WORKSPACES: z.string().min(1).default('.ravenhelm/workspaces'),
   /** Folder of role files; the project's own when not set. */

@@ -177,6 +177,11 @@ export const catalogue = {
     false,
     'A component of the local stack did not come up; the message has the end of its log.',
   ),
+  stack_other_brokers: kind(
+    'caller',
+    false,
+    'The stack that is there has another number of brokers than asked for; it keeps what it was made with.',
+  ),
   stack_port_taken: kind('caller', false, 'A port that the local stack needs is taken.'),
   services_not_running: kind('caller', false, 'The services are not running: run `ravenhelm up`.'),
   ledger_broken: kind(
