@@ -1,10 +1,14 @@
 import { replaceMethod } from './kafkajs-inside.ts';
 
 interface Broker {
+  readonly nodeId: number;
+  readonly connectionPool: { readonly pool: readonly Connection[] };
   isConnected(): boolean;
+  metadata(topics: readonly string[]): Promise<{ readonly brokers: readonly { readonly nodeId: number }[] }>;
 }
 interface Pool {
   readonly brokers: Readonly<Record<string, Broker>>;
+  readonly metadata: { readonly topicMetadata: readonly { readonly topic: string }[] } | null;
   findBroker(asked: { readonly nodeId: string }): Promise<Broker>;
   findConnectedBroker(): Promise<Broker>;
 }
@@ -12,6 +16,7 @@ type WithBroker = <T>(
   this: Pool,
   ask: (chosen: { nodeId: string; broker: Broker }) => Promise<T>,
 ) => Promise<T | null>;
+type OpenOrClose = (this: Pool) => Promise<void>;
 type FindController = (this: { readonly brokerPool: Pool }) => Promise<Broker>;
 
 interface Request {
@@ -20,8 +25,7 @@ interface Request {
 }
 interface Connection {
   readonly socket?: { destroy(): void };
-  readonly host: string;
-  readonly port: number;
+  readonly requestQueue: { readonly inflight: ReadonlyMap<number, { readonly sentAt: number }> };
   chunks: Buffer[];
   bytesBuffered: number;
   bytesNeeded: number;
@@ -32,6 +36,9 @@ interface Connection {
 type Send = (this: Connection, request: Request) => Promise<unknown>;
 type Connect = (this: Connection) => Promise<unknown>;
 
+/** How long a request waits before the other brokers are asked whether that broker is still there, and how often. */
+const silentMs = 1500;
+const watchMs = 500;
 /** What a broker writes to its replicas before it answers: it may wait for one that is away. Milliseconds. */
 const replicatedMs = 15_000;
 const replicated: ReadonlySet<string> = new Set([
@@ -48,7 +55,8 @@ const replicated: ReadonlySet<string> = new Set([
  *
  * - a question that any broker can answer is asked of the next when one cannot be reached;
  * - a broker that is silent for longer than a request may take has lost its connection: what else waits for it fails at
- *   once, and is asked elsewhere. (kafkajs keeps the connection, and each further request waits as long.)
+ *   once, and is asked elsewhere. (kafkajs keeps the connection, and each further request waits as long.) So has one that
+ *   the others say is no longer part of the cluster, as happens to one that froze.
  */
 export function leaveSilentBrokers(): void {
   replaceMethod<WithBroker>(
@@ -65,6 +73,26 @@ export function leaveSilentBrokers(): void {
           }
         }
         throw failed ?? new Error('no broker is known');
+      },
+  );
+  const watches = new WeakMap<Pool, NodeJS.Timeout>();
+  replaceMethod<OpenOrClose>(
+    'kafkajs/src/cluster/brokerPool',
+    'connect',
+    (connect) =>
+      async function connecting() {
+        await connect.call(this);
+        if (!watches.has(this)) watches.set(this, setInterval(() => void leaveFenced(this), watchMs).unref());
+      },
+  );
+  replaceMethod<OpenOrClose>(
+    'kafkajs/src/cluster/brokerPool',
+    'disconnect',
+    (disconnect) =>
+      async function disconnecting() {
+        clearInterval(watches.get(this));
+        watches.delete(this);
+        await disconnect.call(this);
       },
   );
   replaceMethod<FindController>(
@@ -103,6 +131,36 @@ export function leaveSilentBrokers(): void {
         return connect.call(this);
       },
   );
+}
+
+/** Asks another broker about those that have been silent for a while. */
+async function leaveFenced({ brokers, metadata }: Pool): Promise<void> {
+  const connected = Object.values(brokers).filter((broker) => broker.isConnected());
+  const silent = connected.filter(({ connectionPool }) => connectionPool.pool.some(isSilent));
+  const other = shuffled(connected.filter((broker) => !silent.includes(broker)))[0];
+  const topic = metadata?.topicMetadata[0]?.topic;
+  if (silent.length === 0 || other === undefined || topic === undefined) return;
+  try {
+    const unfenced = new Set((await other.metadata([topic])).brokers.map(({ nodeId }) => nodeId));
+    for (const { nodeId, connectionPool } of silent) {
+      if (unfenced.has(nodeId)) continue;
+      const error = Object.assign(
+        new Error(`broker ${nodeId} is silent, and no longer part of the cluster`),
+        {
+          name: 'KafkaJSConnectionError',
+        },
+      );
+      for (const connection of connectionPool.pool) hangUp(connection, error);
+    }
+  } catch {
+    // Asked again in a moment, while there is somebody silent.
+  }
+}
+
+function isSilent({ requestQueue: { inflight } }: Connection): boolean {
+  const before = Date.now() - silentMs;
+  for (const { sentAt } of inflight.values()) if (sentAt < before) return true;
+  return false;
 }
 
 function hangUp(connection: Connection, error: Error): void {
