@@ -40,7 +40,7 @@ export class Reader {
     take: (seen: Seen) => Promise<void>,
   ) {
     this.kafka = new kafkajs.Kafka({
-      brokers: [broker],
+      brokers: broker.split(','),
       clientId: groupId,
       logLevel: kafkajs.logLevel.NOTHING,
       connectionTimeout: 3000,
