@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '#chassis/failures.ts';
+import type { BrokerCount } from '#local/brokers.ts';
 import type { Options } from './options.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -22,6 +23,8 @@ interface Protection {
   readonly times: number;
   /** Shapes of missions that need it most; empty: all. */
   readonly shapes: string;
+  /** What takes more than one broker to go wrong. */
+  readonly brokers?: BrokerCount;
 }
 
 export const protections: readonly Protection[] = [
@@ -129,12 +132,14 @@ export async function copyWithout(name: string): Promise<string> {
 /** The exit code: 1 for what was found, null for a signal. Nothing was found where it could not even begin. */
 async function campaignIn(
   copy: string,
-  { faults, times, shapes }: Protection,
+  { faults, times, shapes, brokers = 1 }: Protection,
   seed: number,
   signal: AbortSignal,
 ): Promise<number | null> {
   const args = [
     '--short',
+    '--brokers',
+    String(brokers),
     '--first',
     '--json',
     '--only',

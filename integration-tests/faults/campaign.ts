@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
 import { checkCommands } from './commands.ts';
 import type { Fault } from './fault.ts';
-import type { FaultFigures, Figures } from './figures.ts';
-import { faults } from './kinds/table.ts';
+import type { FaultFigures, Figures, Recoveries } from './figures.ts';
+import { allFaults, usualFaults } from './kinds/table.ts';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import { seeded } from './random.ts';
-import { percentile } from './recovery.ts';
+import { percentile, type Sample } from './recovery.ts';
 import { shapeNames } from './shapes.ts';
 import { Swarm, services } from './swarm.ts';
 
@@ -30,12 +30,21 @@ export async function runCampaign(
   let swarm: Swarm | null = null;
   let showing: NodeJS.Timeout | undefined;
   try {
-    swarm = await Swarm.start({ folder, random, short: options.short, times: options.times, signal, say });
+    swarm = await Swarm.start({
+      folder,
+      random,
+      brokers: options.brokers,
+      short: options.form !== 'whole',
+      missions: options.missions,
+      times: options.times,
+      signal,
+      say,
+    });
     showing = showProgress(swarm, progress);
     swarm.feeder.only = checkedShapes(options.shapes);
     const done: FaultFigures[] = [];
     const skipped: { fault: string; reason: string }[] = [];
-    const recoveries: number[] = [];
+    const recoveries: Sample[] = [];
     for (const fault of wanted) {
       const reason = fault.impossible?.(swarm) ?? null;
       if (reason !== null) {
@@ -56,7 +65,8 @@ export async function runCampaign(
     const { violations, checker, feeder, person } = swarm;
     return {
       seed: options.seed,
-      form: options.short ? 'short' : 'whole',
+      form: options.form,
+      brokers: options.brokers,
       started_at: new Date(began).toISOString(),
       seconds: Math.round((Date.now() - began) / 1000),
       machine: {
@@ -68,6 +78,7 @@ export async function runCampaign(
       total: {
         lost: violations.count('lost'),
         duplicated: violations.count('duplicated'),
+        repeated: violations.repeated,
         stuck: violations.count('stuck'),
         wrong: violations.count('wrong'),
         missions: feeder.missions.size,
@@ -77,8 +88,7 @@ export async function runCampaign(
         dead_letters: checker.deadLetters,
         reviews_answered: person.answers,
         reconciled: person.reconciled,
-        recovery_p50_ms: percentile(recoveries, 50),
-        recovery_p99_ms: percentile(recoveries, 99),
+        ...recoveriesOf(recoveries),
         longest_stall_ms: Math.max(0, ...done.map(({ longest_stall_ms }) => longest_stall_ms)),
       },
       faults: done,
@@ -94,14 +104,26 @@ export async function runCampaign(
   }
 }
 
-function chosen({ only, short }: Options): readonly Fault[] {
+const recoveriesOf = (samples: readonly Sample[]): Recoveries => {
+  const ms = samples.map((sample) => sample.ms);
+  const fromFault = samples.map((sample) => sample.fromFault);
+  return {
+    recovery_p50_ms: percentile(ms, 50),
+    recovery_p99_ms: percentile(ms, 99),
+    recovery_p50_from_fault_ms: percentile(fromFault, 50),
+    recovery_p99_from_fault_ms: percentile(fromFault, 99),
+  };
+};
+
+function chosen({ only, brokers, form }: Options): readonly Fault[] {
+  const faults = allFaults(brokers);
   const unknown = only.filter((name) => !faults.some((fault) => fault.name === name));
   if (unknown.length > 0) {
     const known = faults.map(({ name }) => name).join(', ');
     throw new Failure('invalid_arguments', `--only: found ${unknown.join(', ')}, expected some of ${known}`);
   }
   if (only.length > 0) return faults.filter(({ name }) => only.includes(name));
-  return faults.filter(({ long }) => !short || long !== true);
+  return usualFaults(brokers, form);
 }
 
 function checkedShapes(shapes: readonly string[]): readonly string[] {
@@ -116,13 +138,14 @@ async function tryFault(
   fault: Fault,
   options: Options,
   signal: AbortSignal,
-): Promise<{ figures: FaultFigures; samples: number[] }> {
+): Promise<{ figures: FaultFigures; samples: Sample[] }> {
   const { checker, feeder, violations, recovery, members } = swarm;
   swarm.say(`${fault.name}: ${fault.how}`);
   const began = Date.now();
   const before = {
     missions: feeder.missions.size,
     violations: violations.all.length,
+    repeated: violations.repeated,
     models: checker.repeatedModelCalls,
     tools: checker.repeatedToolCalls,
     crashes: members.crashes,
@@ -145,10 +168,10 @@ async function tryFault(
     seconds: Math.round((Date.now() - began) / 1000),
     lost: violations.count('lost', before.violations),
     duplicated: violations.count('duplicated', before.violations),
+    repeated: violations.repeated - before.repeated,
     stuck: violations.count('stuck', before.violations),
     wrong: violations.count('wrong', before.violations),
-    recovery_p50_ms: percentile(samples, 50),
-    recovery_p99_ms: percentile(samples, 99),
+    ...recoveriesOf(samples),
     longest_stall_ms: Math.round(checker.longestStall),
     model_calls_repeated: checker.repeatedModelCalls - before.models,
     tool_calls_repeated: checker.repeatedToolCalls - before.tools,
@@ -156,8 +179,9 @@ async function tryFault(
   };
   const { missions, seconds, lost, duplicated, stuck, wrong } = figures;
   swarm.say(
-    `  ${missions} missions, ${seconds} s: lost ${lost}, duplicated ${duplicated}, stuck ${stuck}, wrong ${wrong}; ` +
-      `recovery p99 ${figures.recovery_p99_ms ?? '–'} ms; ${JSON.stringify(injected)}`,
+    `  ${missions} missions, ${seconds} s: lost ${lost}, duplicated ${duplicated}, stuck ${stuck}, wrong ${wrong}, ` +
+      `repeated ${figures.repeated}; recovery p50 ${figures.recovery_p50_ms ?? '–'}, p99 ${figures.recovery_p99_ms ?? '–'} ms; ` +
+      `${figures.crashes} crashes; ${JSON.stringify(injected)}`,
   );
   return { figures, samples };
 }

@@ -19,6 +19,8 @@ export class Feeder {
   repeated = 0;
   /** Records that nobody can read; each has to become a dead letter. */
   poison = 0;
+  /** Those that the campaign no longer waits for. */
+  private readonly abandoned = new Set<string>();
   /** Feed only these shapes; empty: all. */
   only: readonly string[] = [];
   /** To be submitted a second time when they have ended. */
@@ -34,7 +36,13 @@ export class Feeder {
 
   /** Missions that were submitted and have not ended. */
   get open(): readonly string[] {
-    return [...this.missions.keys()].filter((id) => (this.checker.missions.get(id)?.end ?? '') === '');
+    return [...this.missions.keys()].filter(
+      (id) => !this.abandoned.has(id) && (this.checker.missions.get(id)?.end ?? '') === '',
+    );
+  }
+
+  abandon(id: string): void {
+    this.abandoned.add(id);
   }
 
   start(inFlight: number, most = Number.POSITIVE_INFINITY): void {

@@ -1,7 +1,10 @@
+export type Form = 'whole' | 'short' | 'ci';
+
 /** What comes out of a campaign, as `--json` prints it. */
 export interface Figures {
   readonly seed: number;
-  readonly form: 'whole' | 'short';
+  readonly form: Form;
+  readonly brokers: number;
   readonly started_at: string;
   readonly seconds: number;
   readonly machine: { readonly cores: number; readonly memory_gb: number; readonly node: string };
@@ -16,7 +19,7 @@ export interface Figures {
   >;
 }
 
-export interface Totals extends Counts {
+export interface Totals extends Counts, Recoveries {
   readonly missions: number;
   readonly facts: number;
   readonly steps_repeated: number;
@@ -24,27 +27,34 @@ export interface Totals extends Counts {
   readonly dead_letters: number;
   readonly reviews_answered: number;
   readonly reconciled: number;
+  readonly longest_stall_ms: number;
+}
+
+/** To the next fact; null where nothing was to be measured. */
+export interface Recoveries {
+  /** With several brokers: from when every partition has a leader and enough in sync again. */
   readonly recovery_p50_ms: number | null;
   readonly recovery_p99_ms: number | null;
-  readonly longest_stall_ms: number;
+  readonly recovery_p50_from_fault_ms: number | null;
+  readonly recovery_p99_from_fault_ms: number | null;
 }
 
 export interface Counts {
   readonly lost: number;
   readonly duplicated: number;
+  /** Records outside transactions that are there twice, byte for byte, without effect: allowed. */
+  readonly repeated: number;
   readonly stuck: number;
   /** Any other lie: a chain that does not hold, a task before its needs, a timer after the end. */
   readonly wrong: number;
 }
 
-export interface FaultFigures extends Counts {
+export interface FaultFigures extends Counts, Recoveries {
   readonly fault: string;
   readonly how: string;
   readonly injected: Readonly<Record<string, number>>;
   readonly missions: number;
   readonly seconds: number;
-  readonly recovery_p50_ms: number | null;
-  readonly recovery_p99_ms: number | null;
   readonly longest_stall_ms: number;
   /** Of which the intent is on the log more than once. */
   readonly model_calls_repeated: number;
@@ -61,16 +71,22 @@ const ms = (value: number | null) =>
 
 /** One row a fault: the same in the terminal and in the document. */
 export function rowsOf(figures: Figures): string[][] {
+  // With one broker the two are the same.
+  const several = figures.brokers > 1;
+  const fromFault = (found: Recoveries) =>
+    several ? [ms(found.recovery_p50_from_fault_ms), ms(found.recovery_p99_from_fault_ms)] : [];
   const head = [
     'fault',
     'done',
     'missions',
     'lost',
     'duplicated',
+    'repeated',
     'stuck',
     'wrong',
     'recovery p50',
     'p99',
+    ...(several ? ['from the fault p50', 'p99'] : []),
     'longest stall',
     'model calls again',
     'tool calls again',
@@ -83,10 +99,12 @@ export function rowsOf(figures: Figures): string[][] {
     String(fault.missions),
     String(fault.lost),
     String(fault.duplicated),
+    String(fault.repeated),
     String(fault.stuck),
     String(fault.wrong),
     ms(fault.recovery_p50_ms),
     ms(fault.recovery_p99_ms),
+    ...fromFault(fault),
     ms(fault.longest_stall_ms),
     String(fault.model_calls_repeated),
     String(fault.tool_calls_repeated),
@@ -100,10 +118,12 @@ export function rowsOf(figures: Figures): string[][] {
     String(total.missions),
     String(total.lost),
     String(total.duplicated),
+    String(total.repeated),
     String(total.stuck),
     String(total.wrong),
     ms(total.recovery_p50_ms),
     ms(total.recovery_p99_ms),
+    ...fromFault(total),
     ms(total.longest_stall_ms),
     sum('model_calls_repeated'),
     sum('tool_calls_repeated'),

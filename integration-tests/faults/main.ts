@@ -30,9 +30,9 @@ async function main(): Promise<number> {
   else {
     process.stdout.write(`\n${terminalTable(figures)}\n\n`);
     for (const { fault, reason } of figures.skipped) process.stdout.write(`skipped ${fault}: ${reason}\n`);
-    const { lost, duplicated, stuck, wrong } = figures.total;
+    const { lost, duplicated, repeated, stuck, wrong } = figures.total;
     process.stdout.write(
-      `seed ${figures.seed}: lost ${lost}, duplicated ${duplicated}, stuck ${stuck}, wrong ${wrong}\n`,
+      `seed ${figures.seed}: lost ${lost}, duplicated ${duplicated}, stuck ${stuck}, wrong ${wrong} (repeated without effect ${repeated})\n`,
     );
   }
   return isClean(figures.total) ? 0 : 1;

@@ -1,10 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Failure } from '#chassis/failures.ts';
+import { type BrokerCount, brokerCounts } from '#local/brokers.ts';
+import type { Form } from './figures.ts';
 
 export interface Options {
   readonly seed: number;
-  readonly short: boolean;
+  readonly brokers: BrokerCount;
+  /** How much: `whole` for the record, `short` for every change, `ci` shorter still, on three brokers. */
+  readonly form: Form;
   readonly json: boolean;
   /** Only these faults; empty: all. */
   readonly only: readonly string[];
@@ -27,16 +31,19 @@ export interface Options {
 
 export const usage = `npm run test:faults [-- OPTIONS]
 
-  --short            the short form, under five minutes
+  --brokers N        1 (default) or 3, with the faults that only several brokers can have
+  --short            the short form: under five minutes, with three brokers under fifteen
+  --ci               three brokers, four faults once each, under four minutes
   --seed N           the same choices as another run had
   --only A,B         only these faults
   --shapes A,B       only missions of these shapes
-  --missions N       at least so many missions (200, short: 40)
-  --times N          kills of each service, zombies, lost answers of each request (20, short: 2)
+  --missions N       at least so many missions (200, short: 40; three brokers 1,000 and 100, ci 30)
+  --times N          kills of each service, zombies, lost answers of each request, injections of each
+                     fault of a cluster (20, three brokers 30, short 2, ci 1)
   --json             figures as JSON
   --write            write docs/reliability.md
   --broken A,B|all  take one protection out of the code, or each in turn, and see the campaign fail
-  --patience S       seconds after a fault until a mission counts as stuck (180)
+  --patience S       seconds after a fault until a mission counts as stuck (180, short 90, ci 45)
   --first            end with the first fault after which something is wrong
   --keep             keep the folder with logs and workspaces
 `;
@@ -52,18 +59,21 @@ export function parseOptions(args: readonly string[]): Options {
       `${error instanceof Error ? error.message : String(error)}\n${usage}`,
     );
   }
-  const { short } = values;
+  const form: Form = values.ci ? 'ci' : values.short ? 'short' : 'whole';
+  const brokers = brokersIn(values.brokers, form === 'ci' ? 3 : 1);
+  const usual = defaults[brokers === 1 ? 'one' : 'three'][form];
   return {
     seed: whole('--seed', values.seed, randomInt(1, 1_000_000)),
-    short,
+    brokers,
+    form,
     json: values.json,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
     shapes: values.shapes?.split(',').filter((name) => name !== '') ?? [],
-    missions: whole('--missions', values.missions, short ? 40 : 200),
-    times: whole('--times', values.times, short ? 2 : 20),
+    missions: whole('--missions', values.missions, usual.missions),
+    times: whole('--times', values.times, usual.times),
     write: values.write,
     broken: values.broken ?? null,
-    patience: whole('--patience', values.patience, short ? 90 : 180),
+    patience: whole('--patience', values.patience, usual.patience),
     keep: values.keep,
     first: values.first,
   };
@@ -74,6 +84,8 @@ const parse = (args: readonly string[]) =>
     args: [...args],
     options: {
       short: { type: 'boolean', default: false },
+      ci: { type: 'boolean', default: false },
+      brokers: { type: 'string' },
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -87,6 +99,30 @@ const parse = (args: readonly string[]) =>
       patience: { type: 'string' },
     },
   });
+
+const defaults = {
+  one: {
+    whole: { missions: 200, times: 20, patience: 180 },
+    short: { missions: 40, times: 2, patience: 90 },
+    ci: { missions: 20, times: 1, patience: 45 },
+  },
+  three: {
+    whole: { missions: 1000, times: 30, patience: 180 },
+    short: { missions: 100, times: 2, patience: 90 },
+    ci: { missions: 30, times: 1, patience: 45 },
+  },
+};
+
+function brokersIn(given: string | undefined, fallback: BrokerCount): BrokerCount {
+  if (given === undefined) return fallback;
+  const found = brokerCounts.find((count) => String(count) === given);
+  if (found === undefined)
+    throw new Failure(
+      'invalid_arguments',
+      `--brokers: found ${given}, expected ${brokerCounts.join(' or ')}`,
+    );
+  return found;
+}
 
 function whole(name: string, given: string | undefined, fallback: number): number {
   if (given === undefined) return fallback;

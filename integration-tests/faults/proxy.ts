@@ -1,6 +1,6 @@
 /**
- * The network between the services and the broker: a TCP proxy that knows Kafka's frames. The broker advertises it, so
- * every connection of every service goes through here. It loses single answers (the broker has done what was asked, and
+ * The network between the services and the brokers: a TCP proxy that knows Kafka's frames. Each broker advertises a port
+ * of it, so every connection of every service goes through here. It loses single answers (the broker has done what was asked, and
  * the connection dies), is dead for a while (nothing arrives, nothing is refused), or is slow.
  */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
@@ -34,8 +34,7 @@ export function requestIn(frame: Buffer): number {
 }
 
 export class FaultProxy {
-  private readonly server: Server;
-  private readonly broker: number;
+  private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
   private readonly toLose = new Map<number, number>();
   private dead = false;
@@ -44,22 +43,23 @@ export class FaultProxy {
   readonly lost = new Map<number, number>();
   readonly seen = new Map<number, number>();
 
-  private constructor(broker: number) {
-    this.broker = broker;
-    this.server = createServer({ pauseOnConnect: true }, (client) => this.accept(client));
+  /** Listens on each port `proxy` of the loopback interface, and leads to the port `behind` of a broker. */
+  static async open(
+    ways: readonly { readonly proxy: number; readonly behind: number }[],
+  ): Promise<FaultProxy> {
+    const network = new FaultProxy();
+    for (const { proxy, behind } of ways) {
+      const server = createServer({ pauseOnConnect: true }, (client) => network.accept(client, behind));
+      network.servers.push(server);
+      await new Promise<void>((done, failed) => {
+        server.once('error', failed);
+        server.listen(proxy, '127.0.0.1', done);
+      });
+    }
+    return network;
   }
 
-  /** Listens on `port` of the loopback interface and leads to the broker's port `broker`. */
-  static async open(port: number, broker: number): Promise<FaultProxy> {
-    const proxy = new FaultProxy(broker);
-    await new Promise<void>((done, failed) => {
-      proxy.server.once('error', failed);
-      proxy.server.listen(port, '127.0.0.1', done);
-    });
-    return proxy;
-  }
-
-  /** The next answer to this request is lost, whoever gets it. */
+  /** The next answer to this request is lost, whichever broker gives it and whoever gets it. */
   loseNext(request: RequestName): void {
     const number = requests[request];
     this.toLose.set(number, (this.toLose.get(number) ?? 0) + 1);
@@ -93,13 +93,13 @@ export class FaultProxy {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  private accept(client: Socket): void {
+  private accept(client: Socket, behind: number): void {
     this.sockets.add(client);
     client.on('error', () => client.destroy());
     client.once('close', () => this.sockets.delete(client));
     // A dead network answers nobody; whoever is still there when it lives again is cut off and comes anew.
     if (this.dead) return;
-    const broker = dial({ host: '127.0.0.1', port: this.broker }, () => client.resume());
+    const broker = dial({ host: '127.0.0.1', port: behind }, () => client.resume());
     this.sockets.add(broker);
     for (const socket of [client, broker]) {
       socket.setNoDelay(true);
@@ -156,6 +156,6 @@ export class FaultProxy {
 
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
-    await new Promise((done) => this.server.close(done));
+    await Promise.all(this.servers.map((server) => new Promise((done) => server.close(done))));
   }
 }

@@ -2,10 +2,17 @@
 import type { CheckedFact, Checker } from './checker/checker.ts';
 import { text } from './checker/wire.ts';
 
+/** Milliseconds by this machine's clock. */
+export interface Sample {
+  /** From when what the fault took away was there again: with several brokers, every leader and enough in sync. */
+  readonly ms: number;
+  readonly fromFault: number;
+}
+
 export class Recovery {
   private readonly checker: Checker;
   private readonly group: (mission: string) => number | null;
-  samples: number[] = [];
+  private samples: Sample[] = [];
 
   constructor(checker: Checker) {
     this.checker = checker;
@@ -14,18 +21,18 @@ export class Recovery {
 
   /**
    * From now to the next fact of each of these partitions in which a mission is under way; one that has nothing to do
-   * says nothing about recovery. Samples are milliseconds by this machine's clock.
+   * says nothing about recovery.
    */
-  ofPartitions(partitions: readonly number[], from = Date.now()): void {
+  ofPartitions(partitions: readonly number[], from = Date.now(), fault = from): void {
     const busy = new Set(this.checker.open.map((mission) => this.group(mission)));
     const waiting = new Set(partitions.filter((partition) => busy.has(partition)));
-    this.until(from, waiting, ({ partition }) => partition);
+    this.until({ from, fault }, waiting, ({ partition }) => partition);
   }
 
   /** From now to the next fact of each task that this agent has claimed and not ended. */
   ofAgent(pid: number, from = Date.now()): void {
     this.until(
-      from,
+      { from, fault: from },
       this.heldBy(pid),
       ({ fact }) => `${fact.correlation_id}/${text(fact.payload['task_id'])}`,
     );
@@ -38,19 +45,23 @@ export class Recovery {
     return held;
   }
 
-  private until<Place>(from: number, waiting: Set<Place>, placeOf: (checked: CheckedFact) => Place): void {
+  private until<Place>(
+    { from, fault }: { readonly from: number; readonly fault: number },
+    waiting: Set<Place>,
+    placeOf: (checked: CheckedFact) => Place,
+  ): void {
     if (waiting.size === 0) return;
     const stop = this.checker.onFact((checked) => {
       const { writtenAt, readAt } = checked;
       // What was on its way when the fault came is no sign of recovery.
       if (this.checker.trustClocks && writtenAt <= from) return;
       if (!waiting.delete(placeOf(checked))) return;
-      this.samples.push(Math.max(0, readAt - from));
+      this.samples.push({ ms: Math.max(0, readAt - from), fromFault: readAt - fault });
       if (waiting.size === 0) stop();
     });
   }
 
-  take(): number[] {
+  take(): Sample[] {
     const taken = this.samples;
     this.samples = [];
     return taken;

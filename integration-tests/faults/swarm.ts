@@ -9,6 +9,7 @@ import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
 import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
+import type { BrokerCount } from '#local/brokers.ts';
 import { registerAll } from '#schemas/register.ts';
 import { groupName, topicTable } from '#topics/table.ts';
 import { directoryName } from '#worker/workspace.ts';
@@ -29,6 +30,9 @@ import { roleFiles } from './shapes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 export const partitions = 3;
+export const allPartitions = Array.from({ length: partitions }, (_, i) => i);
+/** How long a cluster may take to be whole again after a fault; milliseconds. */
+const clusterMs = 180_000;
 /** Of each service, in the whole campaign and in the short form. */
 const instances = { whole: 3, short: 2 };
 const everyService = ['orchestrator', 'worker', 'projector', 'correlator', 'retrier', 'statistics'];
@@ -47,7 +51,10 @@ export const processors = services.filter((name) => !['projector', 'retrier', 's
 export interface SwarmSettings {
   readonly folder: string;
   readonly random: Random;
+  readonly brokers: BrokerCount;
   readonly short: boolean;
+  /** How many the campaign asks for in all. */
+  readonly missions: number;
   readonly times: number;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
@@ -121,8 +128,10 @@ export class Swarm {
     mkdirSync(join(folder, 'roles'), { recursive: true });
     for (const [name, text] of Object.entries(roleFiles))
       writeFileSync(join(folder, 'roles', `${name}.md`), text);
-    say('starting a broker, a registry and a PostgreSQL');
-    const stack = await OwnStack.start(join(folder, 'stack'), signal);
+    say(
+      `starting ${settings.brokers === 1 ? 'a broker' : `${settings.brokers} brokers`}, a registry and a PostgreSQL`,
+    );
+    const stack = await OwnStack.start(join(folder, 'stack'), settings.brokers, signal);
     let swarm: Swarm | null = null;
     try {
       const env = {
@@ -144,7 +153,7 @@ export class Swarm {
         prefix: 'faults',
         roles: Object.keys(roleFiles),
         partitions,
-        replication: 1,
+        replication: settings.brokers,
       });
       await applyTopics(context.admin, table, signal);
       const workspaces = await makeDisk(join(folder, 'workspaces'), workspaceDisk);
@@ -227,14 +236,46 @@ export class Swarm {
 
   /** Everything runs and is ready, whatever a fault has left. */
   async whole(signal: AbortSignal): Promise<void> {
-    this.stack.proxy.heal();
-    for (const name of ['kafka', 'postgres', 'apicurio', 'registry'] as const)
-      await this.stack.up(name, signal);
+    const { stack } = this;
+    stack.proxy.heal();
+    await stack.upBrokers(signal);
+    await this.inSync(signal);
+    for (const name of ['postgres', 'apicurio', 'registry'] as const) await stack.up(name, signal);
     for (const member of this.members.all) member.stopForgotten();
     for (const service of services) {
       while (this.members.of(service).length < this.instances) await this.members.add(service);
     }
-    await this.members.ready(120_000);
+    try {
+      await this.members.ready(120_000);
+    } catch (error) {
+      // As bad as a mission that does not end, and no reason to judge nothing else.
+      const [what = ''] = String(error).split('\n');
+      this.violations.add('stuck', 'services', what);
+    }
+  }
+
+  /**
+   * Waits until every partition has a leader and enough in sync again, and measures from then, and from the fault, to the
+   * next fact of each partition with work.
+   */
+  async servedAgain(fault: number, signal: AbortSignal): Promise<void> {
+    const { stack, recovery } = this;
+    const served =
+      stack.cluster === null ? fault : await stack.cluster.served(() => stack.awayIds(), clusterMs, signal);
+    if (served !== null) recovery.ofPartitions(allPartitions, served, fault);
+    else
+      this.violations.add(
+        'stuck',
+        'cluster',
+        `not every partition is served ${clusterMs / 1000} s after a fault`,
+      );
+  }
+
+  /** Waits until all brokers have all that they should have a copy of. */
+  async inSync(signal: AbortSignal): Promise<void> {
+    const { cluster } = this.stack;
+    if (cluster === null || (await cluster.inSync(clusterMs, signal)) !== null) return;
+    this.violations.add('stuck', 'cluster', `not all copies are in sync ${clusterMs / 1000} s after a fault`);
   }
 
   /** Waits for the end of all missions; those that have none when time is up are stuck. */
@@ -248,6 +289,8 @@ export class Swarm {
     for (const id of feeder.open) {
       if (checker.missions.has(id))
         violations.add('stuck', id, `no end ${deadlineMs / 1000} s after the fault`);
+      // Counted once: the next fault needs others under way, and is not waited for in vain.
+      feeder.abandon(id);
     }
     // Each topic is read on its own, and what was written together is not read together.
     await sleep(1500, undefined, { signal });
@@ -257,10 +300,13 @@ export class Swarm {
   private async checkQuiet(): Promise<void> {
     const { feeder, checker, violations } = this;
     checker.checkQuiet(feeder.acknowledged);
-    if (checker.deadLetters !== feeder.poison) {
-      const kind = checker.deadLetters < feeder.poison ? 'lost' : 'wrong';
-      const found = `found ${checker.deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
+    const { deadLetters } = checker;
+    if (deadLetters !== feeder.poison) {
+      const kind = deadLetters < feeder.poison ? 'lost' : 'wrong';
+      const found = `found ${deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
       violations.add(kind, 'dead letters', found);
+      // Counted once, as above.
+      feeder.poison = deadLetters;
     }
     for (const [id, { end, steps, must }] of feeder.missions) {
       const book = checker.missions.get(id);

@@ -1,9 +1,9 @@
 /** Follows topics read-committed with the bare client, from their beginning, through whatever happens to the broker. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kafka as Client, Consumer } from 'kafkajs';
+import type { Consumer, Kafka as Client } from 'kafkajs';
 import { hideAbortedRecords } from '#chassis/aborted-records.ts';
-import { passEmptiedBatches } from '#chassis/emptied-batches.ts';
 import { Kafka, logLevel } from '#chassis/kafkajs.ts';
+import { passEmptiedBatches } from '#chassis/emptied-batches.ts';
 
 // All that the checker has in common with the services: without it the client shows what was aborted, and stalls behind
 // what was compacted (decisions 29 and 30). Did it show too much, claims would be there twice; did it hide too much,
@@ -41,7 +41,7 @@ export class Reader {
     take: (seen: Seen) => Promise<void>,
   ) {
     this.kafka = new Kafka({
-      brokers: [broker],
+      brokers: broker.split(','),
       clientId: groupId,
       logLevel: logLevel.NOTHING,
       connectionTimeout: 3000,

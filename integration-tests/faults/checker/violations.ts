@@ -10,6 +10,8 @@ export interface Violation {
 /** Collects them, tells of each at once, and of the same one only once. */
 export class Violations {
   readonly all: Violation[] = [];
+  /** Records outside transactions that are there again, byte for byte: allowed, as they have no effect. */
+  repeated = 0;
   private readonly known = new Set<string>();
   private readonly tell: (violation: Violation) => void;
 

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
-import { partitions } from '../swarm.ts';
-
-export const allPartitions = Array.from({ length: partitions }, (_, i) => i);
+import { allPartitions } from '../swarm.ts';
 
 export const broker: Fault = {
   name: 'broker',

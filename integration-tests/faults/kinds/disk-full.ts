@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fillDisk } from '../disk.ts';
 import type { Fault } from '../fault.ts';
-import { allPartitions } from './broker.ts';
+import { allPartitions } from '../swarm.ts';
 
 /** The broker stops when its only disk is full; somebody makes room and starts it again. */
 export const brokerDiskFull: Fault = {

@@ -3,7 +3,7 @@ import type { Fault } from '../fault.ts';
 import type { RequestName } from '../proxy.ts';
 import { requests } from '../proxy.ts';
 import type { Swarm } from '../swarm.ts';
-import { allPartitions } from './broker.ts';
+import { allPartitions } from '../swarm.ts';
 
 /** Asked when somebody takes a partition over, so somebody has to die for there to be an answer to lose. */
 const ofTakeovers = new Set<RequestName>(['JoinGroup', 'SyncGroup', 'InitProducerId', 'FindCoordinator']);
@@ -12,15 +12,19 @@ export const neverAsked: readonly RequestName[] = ['AddOffsetsToTxn', 'TxnOffset
 
 const patienceMs = 6000;
 
+/** Of each request; with several brokers an injection is one of any. */
+const timesOf = (swarm: Swarm) =>
+  swarm.stack.cluster === null ? swarm.times(swarm.short ? 0.5 : 1) : swarm.times(0.1);
+
 /** The broker has done what it was asked, and whoever asked never hears of it. */
 export const lostAnswers: Fault = {
   name: 'lost-answers',
-  how: 'single answers of the broker are lost, for each request that services make',
+  how: 'single answers of a broker are lost, for each request that services make',
   async inject(swarm, random, signal) {
     const names = (Object.keys(requests) as RequestName[]).filter((name) => !neverAsked.includes(name));
     const before = new Map(names.map((name) => [name, swarm.stack.proxy.lostOf(name)]));
     for (const name of names) {
-      for (let n = 0; n < swarm.times(swarm.short ? 0.5 : 1); n++) {
+      for (let n = 0; n < timesOf(swarm); n++) {
         if (ofTakeovers.has(name) && n % 4 === 0)
           swarm.members.kill(random.pick(swarm.members.of(random.pick(['orchestrator', 'worker'] as const))));
         const lostAt = await loseOne(swarm, name, signal);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
-import { allPartitions } from './broker.ts';
+import { allPartitions } from '../swarm.ts';
 
 const slowMs = 250;
 
