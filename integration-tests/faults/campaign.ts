@@ -68,6 +68,7 @@ export async function runCampaign(
       total: {
         lost: violations.count('lost'),
         duplicated: violations.count('duplicated'),
+        repeated: violations.repeated,
         stuck: violations.count('stuck'),
         wrong: violations.count('wrong'),
         missions: feeder.missions.size,
@@ -123,8 +124,9 @@ async function tryFault(
   const before = {
     missions: feeder.missions.size,
     violations: violations.all.length,
-    models: checker.repeatedModelCalls,
-    tools: checker.repeatedToolCalls,
+    repeated: violations.repeated,
+    models: checker.steps.repeatedModelCalls,
+    tools: checker.steps.repeatedToolCalls,
     crashes: members.crashes,
   };
   recovery.take();
@@ -145,13 +147,14 @@ async function tryFault(
     seconds: Math.round((Date.now() - began) / 1000),
     lost: violations.count('lost', before.violations),
     duplicated: violations.count('duplicated', before.violations),
+    repeated: violations.repeated - before.repeated,
     stuck: violations.count('stuck', before.violations),
     wrong: violations.count('wrong', before.violations),
     recovery_p50_ms: percentile(samples, 50),
     recovery_p99_ms: percentile(samples, 99),
     longest_stall_ms: Math.round(checker.longestStall),
-    model_calls_repeated: checker.repeatedModelCalls - before.models,
-    tool_calls_repeated: checker.repeatedToolCalls - before.tools,
+    model_calls_repeated: checker.steps.repeatedModelCalls - before.models,
+    tool_calls_repeated: checker.steps.repeatedToolCalls - before.tools,
     crashes: members.crashes - before.crashes,
   };
   const { missions, seconds, lost, duplicated, stuck, wrong } = figures;

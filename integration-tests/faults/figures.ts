@@ -32,6 +32,8 @@ export interface Totals extends Counts {
 export interface Counts {
   readonly lost: number;
   readonly duplicated: number;
+  /** Records outside transactions that are there twice, byte for byte, without effect: allowed. */
+  readonly repeated: number;
   readonly stuck: number;
   /** Any other lie: a chain that does not hold, a task before its needs, a timer after the end. */
   readonly wrong: number;
@@ -67,6 +69,7 @@ export function rowsOf(figures: Figures): string[][] {
     'missions',
     'lost',
     'duplicated',
+    'repeated',
     'stuck',
     'wrong',
     'recovery p50',
@@ -83,6 +86,7 @@ export function rowsOf(figures: Figures): string[][] {
     String(fault.missions),
     String(fault.lost),
     String(fault.duplicated),
+    String(fault.repeated),
     String(fault.stuck),
     String(fault.wrong),
     ms(fault.recovery_p50_ms),
@@ -100,6 +104,7 @@ export function rowsOf(figures: Figures): string[][] {
     String(total.missions),
     String(total.lost),
     String(total.duplicated),
+    String(total.repeated),
     String(total.stuck),
     String(total.wrong),
     ms(total.recovery_p50_ms),

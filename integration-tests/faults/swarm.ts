@@ -93,15 +93,15 @@ export class Swarm {
     const roles = Object.keys(roleFiles);
     const names = context.topics;
     this.checker = new Checker({
-      broker: stack.direct,
+      brokers: stack.direct,
       registry: stack.registry,
-      group: 'campaign-checker',
       violations: this.violations,
       topics: {
         missions: names.missions,
         reports: names.reports,
         coordination: names.coordination,
         steps: names.steps,
+        status: names.status,
         dlq: names.dlq,
         tasks: roles.map((role) => names.tasks(role)),
         states: topics.filter((topic) => topic.endsWith('.state')),
@@ -151,7 +151,7 @@ export class Swarm {
       const topics = table.map(({ name }) => name);
       swarm = new Swarm({ settings, stack, context, env, topics, workspaces });
       say(`starting ${swarm.instances} of each: ${services.join(', ')}`);
-      swarm.checker.start();
+      await swarm.checker.start(signal);
       for (const service of services) {
         const { members } = swarm;
         await Promise.all(Array.from({ length: swarm.instances }, () => members.add(service)));
@@ -249,14 +249,12 @@ export class Swarm {
       if (checker.missions.has(id))
         violations.add('stuck', id, `no end ${deadlineMs / 1000} s after the fault`);
     }
-    // Each topic is read on its own, and what was written together is not read together.
-    await sleep(1500, undefined, { signal });
-    await this.checkQuiet();
+    await this.checkQuiet(signal);
   }
 
-  private async checkQuiet(): Promise<void> {
+  private async checkQuiet(signal: AbortSignal): Promise<void> {
     const { feeder, checker, violations } = this;
-    checker.checkQuiet(feeder.acknowledged);
+    await checker.checkQuiet(feeder.acknowledged, signal);
     if (checker.deadLetters !== feeder.poison) {
       const kind = checker.deadLetters < feeder.poison ? 'lost' : 'wrong';
       const found = `found ${checker.deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
@@ -272,7 +270,7 @@ export class Swarm {
       const missing = must.filter((task) => !completed.has(task));
       if (missing.length > 0) violations.add('lost', id, `ended without ${missing.join(', ')}`);
       const runs = await readOutside(this.outsideOf(id));
-      this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.outcomes, violations);
+      this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.steps.outcomes, violations);
     }
   }
 
