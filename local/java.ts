@@ -19,6 +19,16 @@ export async function findJava(env: NodeJS.ProcessEnv, signal: AbortSignal): Pro
   return { found: true, file, version };
 }
 
+/** Whether this Java runs a program from its source: a JDK does, a JRE does not. */
+export async function hasCompiler(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const modules = await says(file, ['--list-modules'], env, signal);
+  return modules !== null && /^jdk\.compiler\b/m.test(modules);
+}
+
 export async function hasMaven(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<boolean> {
   return (await says('mvn', ['-version'], env, signal)) !== null;
 }

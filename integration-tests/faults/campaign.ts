@@ -146,8 +146,8 @@ async function tryFault(
     missions: feeder.missions.size,
     violations: violations.all.length,
     repeated: violations.repeated,
-    models: checker.repeatedModelCalls,
-    tools: checker.repeatedToolCalls,
+    models: checker.steps.repeatedModelCalls,
+    tools: checker.steps.repeatedToolCalls,
     crashes: members.crashes,
   };
   recovery.take();
@@ -173,8 +173,8 @@ async function tryFault(
     wrong: violations.count('wrong', before.violations),
     ...recoveriesOf(samples),
     longest_stall_ms: Math.round(checker.longestStall),
-    model_calls_repeated: checker.repeatedModelCalls - before.models,
-    tool_calls_repeated: checker.repeatedToolCalls - before.tools,
+    model_calls_repeated: checker.steps.repeatedModelCalls - before.models,
+    tool_calls_repeated: checker.steps.repeatedToolCalls - before.tools,
     crashes: members.crashes - before.crashes,
   };
   const { missions, seconds, lost, duplicated, stuck, wrong } = figures;

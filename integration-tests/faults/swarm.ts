@@ -100,15 +100,15 @@ export class Swarm {
     const roles = Object.keys(roleFiles);
     const names = context.topics;
     this.checker = new Checker({
-      broker: stack.direct,
+      brokers: stack.direct,
       registry: stack.registry,
-      group: 'campaign-checker',
       violations: this.violations,
       topics: {
         missions: names.missions,
         reports: names.reports,
         coordination: names.coordination,
         steps: names.steps,
+        status: names.status,
         dlq: names.dlq,
         tasks: roles.map((role) => names.tasks(role)),
         states: topics.filter((topic) => topic.endsWith('.state')),
@@ -160,7 +160,7 @@ export class Swarm {
       const topics = table.map(({ name }) => name);
       swarm = new Swarm({ settings, stack, context, env, topics, workspaces });
       say(`starting ${swarm.instances} of each: ${services.join(', ')}`);
-      swarm.checker.start();
+      await swarm.checker.start(signal);
       for (const service of services) {
         const { members } = swarm;
         await Promise.all(Array.from({ length: swarm.instances }, () => members.add(service)));
@@ -292,14 +292,12 @@ export class Swarm {
       // Counted once: the next fault needs others under way, and is not waited for in vain.
       feeder.abandon(id);
     }
-    // Each topic is read on its own, and what was written together is not read together.
-    await sleep(1500, undefined, { signal });
-    await this.checkQuiet();
+    await this.checkQuiet(signal);
   }
 
-  private async checkQuiet(): Promise<void> {
+  private async checkQuiet(signal: AbortSignal): Promise<void> {
     const { feeder, checker, violations } = this;
-    checker.checkQuiet(feeder.acknowledged);
+    await checker.checkQuiet(feeder.acknowledged, signal);
     const { deadLetters } = checker;
     if (deadLetters !== feeder.poison) {
       const kind = deadLetters < feeder.poison ? 'lost' : 'wrong';
@@ -318,7 +316,7 @@ export class Swarm {
       const missing = must.filter((task) => !completed.has(task));
       if (missing.length > 0) violations.add('lost', id, `ended without ${missing.join(', ')}`);
       const runs = await readOutside(this.outsideOf(id));
-      this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.outcomes, violations);
+      this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.steps.outcomes, violations);
     }
   }
 

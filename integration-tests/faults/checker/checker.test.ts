@@ -49,7 +49,8 @@ function found(said: readonly Said[]): string[] {
       correlation_id: 'm',
       causation_id: '',
     };
-    const fact = { ...envelope, event_type, timestamp: 100, sequence: i + 1, previous_hash: hash, payload };
+    const place = { timestamp: 100, sequence: i + 1, previous_hash: hash };
+    const fact = { ...envelope, event_type, ...place, payload, fields: {} };
     book.take({ ...fact, ...change }, bytes, 0);
     hash = createHash('sha256').update(bytes.subarray(5)).digest('hex');
   });
@@ -59,6 +60,16 @@ function found(said: readonly Said[]): string[] {
 const replaced = (at: number, ...by: readonly Said[]): Said[] => whole.toSpliced(at, 1, ...by);
 
 test('the truth is left alone', () => assert.deepEqual(found(whole), []));
+
+test('a lease that nobody has begun may be sent again by a timer', () => {
+  const cause = { causation_id: 'timer' };
+  const again: readonly Said[] = [
+    ['timer_fired', { ...task, timer: 'schedule_to_start', due_at: 50 }, cause],
+    ['task_assigned', task, cause],
+  ];
+  assert.deepEqual(found(whole.toSpliced(3, 0, ...again)), []);
+  assert.deepEqual(found(whole.toSpliced(4, 0, ...again)), ['duplicated'], 'somebody has');
+});
 
 const lies: Readonly<Record<string, readonly [readonly Said[], string]>> = {
   'a number that is missing': [replaced(3, ['task_started', task, { sequence: 5 }]), 'lost'],

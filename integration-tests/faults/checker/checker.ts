@@ -1,14 +1,21 @@
 /** The running checker: reads all that matters as it is written, and says at once when something cannot be. */
+import { Failure } from '#chassis/failures.ts';
+import { AssignmentBook, isOfService } from './assignment-book.ts';
+import { ChangelogBook } from './changelog-book.ts';
 import { MissionBook } from './mission-book.ts';
+import { Once } from './once.ts';
 import { Reader, type Seen } from './reader.ts';
-import type { Violations } from './violations.ts';
-import { number, text, Wire, type Wired } from './wire.ts';
+import { ReportBook } from './report-book.ts';
+import { StepBook } from './step-book.ts';
+import type { Finding, Violations } from './violations.ts';
+import { text, Wire, type Wired } from './wire.ts';
 
 export interface Topics {
   readonly missions: string;
   readonly reports: string;
   readonly coordination: string;
   readonly steps: string;
+  readonly status: string;
   readonly dlq: string;
   /** Of assignments, one a role. */
   readonly tasks: readonly string[];
@@ -33,17 +40,15 @@ export interface Review {
 
 type ReportListener = (report: Wired, key: string, value: Buffer) => void;
 
+/** Longer than any transaction may be open. */
+const readMs = 60_000;
+
 export class Checker {
   readonly missions = new Map<string, MissionBook>();
   readonly reviews = new Map<string, Review>();
-  /** First outcome of each tool call in the journals, by its key. */
-  readonly outcomes = new Map<string, number>();
-  readonly submissions = new Map<string, number>();
+  readonly steps: StepBook;
   deadLetters = 0;
   facts = 0;
-  /** Calls whose intent is on the log more than once: a fault hid the outcome. */
-  repeatedModelCalls = 0;
-  repeatedToolCalls = 0;
   /** The longest that a record was held back from this reader, in milliseconds. */
   longestStall = 0;
   /** Off while a producer's clock is wrong, as it is the producer who says when. */
@@ -52,13 +57,12 @@ export class Checker {
   readonly takeovers = new Map<string, number>();
   /** Which agent has claimed each running task, by <mission>/<task>. */
   readonly holders = new Map<string, string>();
-  private readonly intents = new Set<string>();
-  private readonly claims = new Set<string>();
-  private readonly reports = new Set<string>();
-  private readonly causes: { readonly mission: string; readonly type: string; readonly cause: string }[] = [];
-  /** The claim that each assignment on the ledger leads to, by its event. */
-  private readonly assignedFacts = new Map<string, string>();
-  private readonly assignments = new Map<string, number>();
+  private readonly reports: ReportBook;
+  private readonly assignments: AssignmentBook;
+  private readonly changelogs: ChangelogBook;
+  /** Statuses of missions, and dead letters. */
+  private readonly others: Once;
+  private causes: { readonly mission: string; readonly type: string; readonly cause: string }[] = [];
   private readonly listeners = new Set<(fact: CheckedFact) => void>();
   private readonly reportListeners = new Set<ReportListener>();
   private readonly reader: Reader;
@@ -67,30 +71,31 @@ export class Checker {
   private readonly violations: Violations;
 
   constructor(settings: {
-    readonly broker: string;
+    readonly brokers: string;
     readonly registry: string;
     readonly topics: Topics;
-    readonly group: string;
     readonly violations: Violations;
   }) {
-    const { broker, registry, topics, group, violations } = settings;
+    const { brokers, registry, topics, violations } = settings;
     this.topics = topics;
     this.violations = violations;
     this.wire = new Wire(registry);
-    const all = [
-      topics.missions,
-      topics.reports,
-      topics.coordination,
-      topics.steps,
-      topics.dlq,
-      ...topics.tasks,
-      ...topics.states,
-    ];
-    this.reader = new Reader(broker, all, group, (seen) => this.take(seen));
+    this.steps = new StepBook(violations);
+    this.reports = new ReportBook(violations);
+    this.assignments = new AssignmentBook(violations);
+    this.changelogs = new ChangelogBook(violations, this.missions);
+    this.others = new Once(violations);
+    const { missions, reports, coordination, steps, status, dlq, tasks, states } = topics;
+    this.reader = new Reader({
+      brokers,
+      topics: [missions, reports, coordination, steps, status, dlq, ...tasks, ...states],
+      take: (seen) => this.take(seen),
+      gap: (place, what) => violations.add('lost', place, `of its log: ${what}`),
+    });
   }
 
-  start(): void {
-    this.reader.start();
+  start(signal: AbortSignal): Promise<void> {
+    return this.reader.start(signal);
   }
 
   close(): Promise<void> {
@@ -115,26 +120,33 @@ export class Checker {
 
   private async take(seen: Seen): Promise<void> {
     const { topic, value, key } = seen;
+    const { dlq, states } = this.topics;
+    const isState = states.includes(topic);
+    if (isState && key === '@epoch') this.takeovers.set(`${topic}/${seen.partition}`, seen.readAt);
+    if (!isState && this.trustClocks)
+      this.longestStall = Math.max(this.longestStall, seen.readAt - seen.timestamp);
+    // Others' changelogs are theirs: only that nothing is there twice matters.
+    const opaque = topic === dlq || (isState && !topic.endsWith('.orchestrator.state'));
+    this.judge(seen, opaque || value === null ? null : await this.wire.decode(value));
+  }
+
+  /** @param event The value, decoded; null where it is no event that anybody can read, or none is needed. */
+  judge(seen: Seen, event: Wired | null): void {
+    const { topic, value, headers, key } = seen;
     const { topics } = this;
-    if (topics.states.includes(topic)) {
-      if (key === '@epoch') this.takeovers.set(`${topic}/${seen.partition}`, seen.readAt);
-      return;
-    }
-    if (this.trustClocks) this.longestStall = Math.max(this.longestStall, seen.readAt - seen.timestamp);
-    if (topic === topics.dlq) {
-      this.deadLetters += 1;
-      return;
-    }
-    if (value === null) return;
-    const event = await this.wire.decode(value);
-    if (event === null) return;
-    if (topic === topics.coordination) this.takeFact(event, value, seen);
+    if (topics.states.includes(topic)) this.changelogs.take(seen, event);
+    else if (topic === topics.dlq) this.takeLetter(seen);
+    else if (event === null || value === null) return;
+    else if (topic === topics.coordination) this.takeFact(event, value, seen);
     else if (topic === topics.reports) {
       for (const listener of this.reportListeners) listener(event, key, value);
-      this.takeReport(event);
-    } else if (topic === topics.steps) this.takeStep(event, seen);
-    else if (topic === topics.missions) this.takeCommand(event);
-    else if (event.event_type === 'task_assigned') count(this.assignments, event.event_id);
+      this.reports.take(event, value, headers);
+    } else if (topic === topics.steps) this.steps.take(event, value, seen.timestamp);
+    else if (topic === topics.missions) {
+      if (isOfService(event)) this.assignments.takeCommand(event, value, headers);
+    } else if (topic === topics.status)
+      this.others.take(event.correlation_id, `status ${event.event_id}`, value, 'in a transaction');
+    else this.assignments.takeSent(event, value, headers);
   }
 
   private takeFact(fact: Wired, bytes: Buffer, { partition, timestamp, readAt }: Seen): void {
@@ -146,10 +158,11 @@ export class Checker {
       this.missions.set(id, book);
     }
     book.take(fact, bytes, partition);
+    this.assignments.takeFact(fact, bytes);
+    this.steps.takeFact(fact);
     const task = `${id}/${text(payload['task_id'])}`;
     if (type === 'task_started') this.holders.set(task, text(payload['agent']));
     else this.holders.delete(task);
-    if (type === 'task_assigned') this.assignedFacts.set(fact.event_id, claimOf(fact));
     if (type === 'task_started' || type === 'task_completed')
       this.causes.push({ mission: id, type, cause: fact.causation_id });
     if (type === 'review_requested') {
@@ -164,67 +177,61 @@ export class Checker {
     for (const listener of this.listeners) listener({ fact, partition, writtenAt: timestamp, readAt });
   }
 
-  /** A claim is written in a transaction with the position behind its assignment, so there is one of each. */
-  private takeReport(report: Wired): void {
-    this.reports.add(report.event_id);
-    if (report.event_type !== 'task_started') return;
-    const claim = claimOf(report);
-    if (this.claims.has(claim))
-      this.violations.add('duplicated', report.correlation_id, `assignment ${claim} was claimed twice`);
-    this.claims.add(claim);
-  }
-
-  private takeStep({ event_type: type, correlation_id: id, payload }: Wired, seen: Seen): void {
-    const key = `${id}/${text(payload['task_id'])}/${number(payload['attempt'])}/${number(payload['step'])}`;
-    if (type === 'model_call_started' || type === 'tool_call_started') {
-      // The same record may be written twice; another lease's intent of the same step is a call that is made again.
-      const intent = `${key}#${number(payload['lease'])}`;
-      if (this.intents.has(intent)) return;
-      this.intents.add(intent);
-      if (!this.intents.has(key)) this.intents.add(key);
-      else if (type === 'model_call_started') this.repeatedModelCalls += 1;
-      else this.repeatedToolCalls += 1;
-    } else if (type === 'tool_call_ended' && !this.outcomes.has(key)) this.outcomes.set(key, seen.timestamp);
-  }
-
-  private takeCommand({ event_type: type, correlation_id: id }: Wired): void {
-    if (type === 'mission_submitted' && id !== '') count(this.submissions, id);
+  /** One letter of each record and each service that could not take it, however often it was sent back. */
+  private takeLetter({ topic, partition, offset, value, headers }: Seen): void {
+    this.deadLetters += 1;
+    const of = ['topic', 'partition', 'offset', 'stage'].map((name) => headers[`__connect.errors.${name}`]);
+    const where = headers['__connect.errors.topic'] === undefined ? [topic, partition, offset] : of;
+    const name = `dead letter of ${where.join('/')}, redriven ${headers['ravenhelm.redrives'] ?? 0} times`;
+    this.others.take('dead letters', name, value ?? Buffer.alloc(0), 'in a transaction');
   }
 
   /**
-   * What can only be said when all is quiet: each submission has a mission, each assignment in a role's
-   * topic is on the ledger and there once, and each report that became a fact was made by somebody.
+   * What can only be said when all is quiet and all is read. What moves all the same may have been read in part: only
+   * what is still so when everything was read once more is a violation.
    *
    * @param submitted The missions that the campaign has had acknowledged.
    */
-  checkQuiet(submitted: Iterable<string>): void {
-    for (const id of submitted) {
-      if (!this.missions.has(id)) this.violations.add('lost', id, 'submitted, and not on the ledger');
+  async checkQuiet(submitted: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    if (!(await this.readToEnd(signal))) return;
+    const first = new Set(this.findings(submitted).map(nameOf));
+    if (first.size === 0) return;
+    if (!(await this.readToEnd(signal))) return;
+    for (const finding of this.findings(submitted)) {
+      const { kind, mission, what } = finding;
+      if (first.has(nameOf(finding))) this.violations.add(kind, mission, what);
     }
-    for (const [event, claim] of this.assignedFacts) {
-      const found = this.assignments.get(event) ?? 0;
-      const mission = missionOf(event);
-      if (found > 1) this.violations.add('duplicated', mission, `assignment ${event} sent ${found} times`);
-      // One that was cancelled while it waited to be sent is never sent.
-      if (found === 0 && this.claims.has(claim))
-        this.violations.add('wrong', mission, `assignment ${event} was claimed and never sent`);
+  }
+
+  /** Gives false, and says so, when something holds readers of committed records back. */
+  private async readToEnd(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.reader.readToEnd(readMs, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'deadline_exceeded') throw error;
+      this.violations.add('stuck', 'reader', error.message);
+      return false;
     }
-    for (const event of this.assignments.keys()) {
-      if (!this.assignedFacts.has(event))
-        this.violations.add('wrong', missionOf(event), `assignment ${event} is not on the ledger`);
+  }
+
+  /** What does not fit together of all that was read. */
+  findings(submitted: Iterable<string>): Finding[] {
+    const { missions, reports, changelogs } = this;
+    const found: Finding[] = [...submitted]
+      .filter((id) => !missions.has(id))
+      .map((mission) => ({ kind: 'lost', mission, what: 'submitted, and not on the ledger' }));
+    const isClaimed = (lease: string) => reports.isClaimed(lease);
+    const waits = (lease: string) => changelogs.waits(lease);
+    found.push(...this.assignments.findings({ isClaimed, waits, missions }));
+    found.push(...changelogs.findings(), ...this.steps.findings());
+    this.causes = this.causes.filter(({ cause }) => !reports.has(cause));
+    for (const { mission, type, cause } of this.causes) {
+      const what = `${type} is caused by ${cause}, which nobody reported`;
+      found.push({ kind: 'wrong', mission, what });
     }
-    for (const { mission, type, cause } of this.causes.splice(0)) {
-      if (!this.reports.has(cause))
-        this.violations.add('wrong', mission, `${type} is caused by ${cause}, which nobody reported`);
-    }
+    return found;
   }
 }
 
-const claimOf = ({ correlation_id, payload }: Wired): string =>
-  `${correlation_id}/${text(payload['task_id'])}/${number(payload['attempt'])}/${number(payload['lease'])}`;
-
-const missionOf = (event_id: string): string => event_id.slice(0, event_id.lastIndexOf(':'));
-
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
-}
+const nameOf = ({ kind, mission, what }: Finding): string => `${kind} ${mission} ${what}`;

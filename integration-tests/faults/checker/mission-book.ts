@@ -1,19 +1,38 @@
-import { createHash } from 'node:crypto';
+import { bodyHash } from './once.ts';
 import { SagaBook } from './saga-book.ts';
 import type { Violations } from './violations.ts';
-import { number, type Payload, text, texts, type Wired } from './wire.ts';
+import { claimOf, number, type Payload, text, texts, type Wired } from './wire.ts';
 
-interface Task {
+export interface Task {
   readonly needs: readonly string[];
   readonly partial: boolean;
   attempt: number;
   lease: number;
+  /** As the changelog says it; empty: the facts that this book knows do not say. */
+  status: '' | 'pending' | 'assigned' | 'running' | 'completed' | 'failed' | 'cancelled';
   /** The fact that ended it; empty: none has. */
   end: string;
 }
 
 const missionEnds = new Set(['mission_completed', 'mission_failed', 'mission_cancelled', 'mission_rejected']);
-const taskEnds = new Set(['task_completed', 'task_failed', 'task_cancelled']);
+const taskEnds: Readonly<Record<string, Task['status']>> = {
+  task_completed: 'completed',
+  task_failed: 'failed',
+  task_cancelled: 'cancelled',
+};
+/** After these a task may wait for something that this book does not follow. */
+const unsettling = new Set([
+  'task_attempt_failed',
+  'task_released',
+  'agent_handoff',
+  'dependency_required',
+  'review_requested',
+  'review_completed',
+  'pause_requested',
+  'safety_violation',
+  'timer_fired',
+  'undoing_started',
+]);
 /** Each is said once of what it names. */
 const onceOf: Readonly<Record<string, readonly string[]>> = {
   compensation_completed: ['task_id', 'compensates'],
@@ -28,9 +47,14 @@ export class MissionBook {
   readonly id: string;
   readonly partition: number;
   private readonly violations: Violations;
-  private sequence = 0;
-  private hash = '';
-  private readonly tasks = new Map<string, Task>();
+  /** Of each fact, by its number less one; the first, where a number came twice. */
+  private readonly hashes: string[] = [];
+  readonly tasks = new Map<string, Task>();
+  /** The inputs that facts have followed from, and the newest. */
+  private readonly inputs = new Set<string>();
+  private input = '';
+  /** The input that the last timer was. */
+  private timer: string | null = null;
   private readonly timers = new Set<string>();
   private readonly claims = new Set<string>();
   private readonly said = new Set<string>();
@@ -53,9 +77,32 @@ export class MissionBook {
     );
   }
 
+  /** The number of its newest fact. */
+  get sequence(): number {
+    return this.hashes.length;
+  }
+
+  /** Of the fact of this number; empty: it has none. */
+  hashAt(sequence: number): string {
+    return this.hashes[sequence - 1] ?? '';
+  }
+
+  /** Whether this very lease was given, and nobody has begun it, ended it or taken it back. */
+  isAssigned(payload: Payload): boolean {
+    const task = this.tasks.get(text(payload['task_id']));
+    const [attempt, lease] = [number(payload['attempt']), number(payload['lease'])];
+    return this.end === '' && task?.status === 'assigned' && task.attempt === attempt && task.lease === lease;
+  }
+
+  /** Whether an agent has begun this very lease. */
+  isStarted(claim: string): boolean {
+    return this.claims.has(claim);
+  }
+
   take(fact: Wired, bytes: Buffer, partition: number): void {
     this.facts += 1;
-    this.checkChain(fact, bytes, partition);
+    if (!this.checkChain(fact, bytes, partition)) return;
+    this.checkInput(fact);
     const { event_type: type, payload } = fact;
     if (this.end !== '') {
       const kind = missionEnds.has(type) || type === 'mission_accepted' ? 'duplicated' : 'wrong';
@@ -66,32 +113,44 @@ export class MissionBook {
     if (missionEnds.has(type)) this.end = type;
     if (type === 'plan_created') this.plan(payload);
     if (type === 'task_requested') this.plan({ tasks: [payload['task']] });
-    if (type === 'task_assigned') this.assigned(payload);
+    if (unsettling.has(type)) this.unsettle(payload);
+    if (type === 'task_assigned') this.assigned(fact);
     this.checkOnce(type, payload);
     this.saga.take(type, payload);
-    if (type === 'task_started') this.started(payload);
-    if (taskEnds.has(type)) this.taskEnded(type, payload);
+    if (type === 'task_started') this.started(fact);
+    if (taskEnds[type] !== undefined) this.taskEnded(type, payload);
     if (type === 'timer_fired') this.fired(fact, payload);
     if (missionEnds.has(type)) this.checkEnd();
   }
 
-  private checkChain(fact: Wired, bytes: Buffer, partition: number): void {
-    const { sequence, previous_hash } = fact;
+  /** Gives false for a fact that was there before, byte for byte: what it says was taken. */
+  private checkChain(fact: Wired, bytes: Buffer, partition: number): boolean {
+    const { sequence, previous_hash, event_type } = fact;
+    const hash = bodyHash(bytes);
     if (partition !== this.partition)
       this.violations.add('wrong', this.id, `facts in partitions ${this.partition} and ${partition}`);
-    if (sequence <= this.sequence)
-      this.violations.add(
-        'duplicated',
-        this.id,
-        `fact ${sequence} (${fact.event_type}) after ${this.sequence}`,
-      );
-    else if (sequence > this.sequence + 1)
+    if (sequence <= this.sequence) {
+      const same = this.hashAt(sequence) === hash;
+      const what = same ? `fact ${sequence} (${event_type}) twice` : `a fork: two facts ${sequence}`;
+      this.violations.add('duplicated', this.id, `${what}, after ${this.sequence}`);
+      return !same;
+    }
+    if (sequence > this.sequence + 1) {
       this.violations.add('lost', this.id, `facts ${this.sequence + 1} to ${sequence - 1}`);
-    else if (previous_hash !== this.hash)
+      while (this.sequence < sequence - 1) this.hashes.push('');
+    } else if (previous_hash !== this.hashAt(this.sequence))
       this.violations.add('wrong', this.id, `fact ${sequence} does not follow the one before`);
-    this.sequence = Math.max(this.sequence, sequence);
-    // The five bytes of the registry's header are no part of what is vouched for.
-    this.hash = createHash('sha256').update(bytes.subarray(5)).digest('hex');
+    this.hashes.push(hash);
+    return true;
+  }
+
+  /** What follows from one input is written together. */
+  private checkInput({ causation_id: input, sequence }: Wired): void {
+    if (input === this.input) return;
+    if (input !== '' && this.inputs.has(input))
+      this.violations.add('duplicated', this.id, `fact ${sequence}: ${input} was decided before`);
+    this.inputs.add(input);
+    this.input = input;
   }
 
   private plan(payload: Payload): void {
@@ -101,7 +160,8 @@ export class MissionBook {
       const id = text(task['id']);
       if (this.tasks.has(id)) continue;
       const needs = texts(task['needs']);
-      this.tasks.set(id, { needs, partial: task['partial'] === true, attempt: 0, lease: 0, end: '' });
+      const partial = task['partial'] === true;
+      this.tasks.set(id, { needs, partial, attempt: 0, lease: 0, status: 'pending', end: '' });
     }
   }
 
@@ -110,18 +170,23 @@ export class MissionBook {
     let task = this.tasks.get(id);
     if (task === undefined) {
       // Compensations and tasks of reactions come into the plan by their first assignment.
-      task = { needs: [], partial: false, attempt: 0, lease: 0, end: '' };
+      task = { needs: [], partial: false, attempt: 0, lease: 0, status: 'pending', end: '' };
       this.tasks.set(id, task);
     }
     return task;
   }
 
-  private assigned(payload: Payload): void {
+  private assigned(fact: Wired): void {
+    const { payload, causation_id } = fact;
     const task = this.taskOf(payload);
     const id = text(payload['task_id']);
     const [attempt, lease] = [number(payload['attempt']), number(payload['lease'])];
+    const same = attempt === task.attempt && lease === task.lease;
+    // A lease that nobody begins may be sent again: the timer that says so is the first fact of this input.
+    const sentAgain = same && causation_id === this.timer && !this.isStarted(claimOf(fact));
     const again = attempt < task.attempt || (attempt === task.attempt && lease <= task.lease);
-    if (again) this.violations.add('duplicated', this.id, `${id}: assigned again, ${attempt}/${lease}`);
+    if (again && !sentAgain)
+      this.violations.add('duplicated', this.id, `${id}: assigned again, ${attempt}/${lease}`);
     if (task.end !== '') this.violations.add('wrong', this.id, `${id}: assigned after its end, ${task.end}`);
     for (const need of task.needs) {
       const end = this.tasks.get(need)?.end ?? '';
@@ -130,12 +195,21 @@ export class MissionBook {
     }
     task.attempt = attempt;
     task.lease = lease;
+    // A mission within this one is claimed by nobody: it runs from then on.
+    task.status = payload['kind'] === 'mission' ? 'running' : 'assigned';
   }
 
-  private started(payload: Payload): void {
-    const name = `${text(payload['task_id'])}/${number(payload['attempt'])}/${number(payload['lease'])}`;
+  private unsettle(payload: Payload): void {
+    const task = this.tasks.get(text(payload['task_id']));
+    for (const each of task === undefined ? this.tasks.values() : [task])
+      if (each.end === '') each.status = '';
+  }
+
+  private started(fact: Wired): void {
+    const name = claimOf(fact);
     if (this.claims.has(name)) this.violations.add('duplicated', this.id, `${name}: started again`);
     this.claims.add(name);
+    this.taskOf(fact.payload).status = 'running';
   }
 
   private taskEnded(type: string, payload: Payload): void {
@@ -154,12 +228,14 @@ export class MissionBook {
       }
     }
     task.end = type;
+    task.status = taskEnds[type] ?? '';
     if (type === 'task_failed') this.failure = `${id}: ${text(payload['code'])}: ${text(payload['message'])}`;
   }
 
   private fired(fact: Wired, payload: Payload): void {
     const { timer, task_id, attempt, lease, due_at, review_id, aggregation } = payload;
     const name = [timer, task_id, attempt, lease, due_at, review_id, aggregation].join('/');
+    this.timer = fact.causation_id;
     if (this.timers.has(name)) this.violations.add('duplicated', this.id, `timer ${name} fired twice`);
     this.timers.add(name);
     if (fact.timestamp < number(due_at)) this.violations.add('wrong', this.id, `timer ${name} fired early`);

@@ -1,15 +1,14 @@
-/** Follows topics read-committed with the bare client, from their beginning, through whatever happens to the broker. */
+/**
+ * Follows topics from their beginning, committed records only, through whatever happens to the brokers. What reads is
+ * Kafka's own Java client (`Reader.java`): the services' client is what is on trial.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer, Kafka as Client } from 'kafkajs';
-import { hideAbortedRecords } from '#chassis/aborted-records.ts';
-import { Kafka, logLevel } from '#chassis/kafkajs.ts';
-import { passEmptiedBatches } from '#chassis/emptied-batches.ts';
-
-// All that the checker has in common with the services: without it the client shows what was aborted, and stalls behind
-// what was compacted (decisions 29 and 30). Did it show too much, claims would be there twice; did it hide too much,
-// facts would be missing.
-hideAbortedRecords();
-passEmptiedBatches();
+import { Failure } from '#chassis/failures.ts';
+import { fetchJars } from '#local/jars.ts';
+import { findJava, hasCompiler } from '#local/java.ts';
 
 export interface Seen {
   readonly topic: string;
@@ -17,121 +16,177 @@ export interface Seen {
   readonly offset: number;
   readonly key: string;
   readonly value: Buffer | null;
+  /** As text. */
+  readonly headers: Readonly<Record<string, string>>;
   /** When its producer wrote it, by the producer's clock; epoch milliseconds. */
   readonly timestamp: number;
   /** When it was read here. */
   readonly readAt: number;
 }
 
+export interface ReaderSettings {
+  readonly brokers: string;
+  readonly topics: readonly string[];
+  /** Called for one record after the other, in order within a partition, once each; called again when it throws. */
+  readonly take: (seen: Seen) => Promise<void>;
+  /** The log of `place` (topic/partition) no longer has what was to be read next. */
+  readonly gap: (place: string, what: string) => void;
+}
+
+const program = resolve(import.meta.dirname, 'Reader.java');
+const jarsFolder = resolve(import.meta.dirname, '../../../.ravenhelm/jars');
+const startMs = 60_000;
+
 export class Reader {
-  private readonly kafka: Client;
-  private readonly topics: readonly string[];
-  private readonly take: (seen: Seen) => Promise<void>;
+  private readonly settings: ReaderSettings;
   private readonly next = new Map<string, number>();
-  private readonly groupId: string;
-  private consumer: Consumer | null = null;
+  private readonly waiting = new Map<string, () => void>();
+  private readonly ready = Promise.withResolvers<void>();
+  /** Rejects when the program has ended although nobody closed it. */
+  private readonly ended = Promise.withResolvers<never>();
+  private child: ChildProcess | null = null;
+  private reading: Promise<void> | null = null;
   private closing = false;
-  private running: Promise<void> | null = null;
+  private asked = 0;
+  /** The last of what it complained about. */
+  private complaints = '';
 
-  /** `take` is called for one record after the other, in order within a partition, once each; it is tried again when it throws. */
-  constructor(
-    broker: string,
-    topics: readonly string[],
-    groupId: string,
-    take: (seen: Seen) => Promise<void>,
-  ) {
-    this.kafka = new Kafka({
-      brokers: broker.split(','),
-      clientId: groupId,
-      logLevel: logLevel.NOTHING,
-      connectionTimeout: 3000,
-      requestTimeout: 15_000,
-      enforceRequestTimeout: true,
-    });
-    this.topics = topics;
-    this.groupId = groupId;
-    this.take = take;
+  constructor(settings: ReaderSettings) {
+    this.settings = settings;
+    // Whoever waits for it hears of it; nobody may.
+    this.ended.promise.catch(() => undefined);
   }
 
-  start(): void {
-    this.running ??= this.keepReading();
-  }
-
-  private async keepReading(): Promise<void> {
-    while (!this.closing) {
-      try {
-        await this.readUntilCrash();
-      } catch {
-        await sleep(500);
-      }
+  /** Resolves when it reads. Throws Failure `stack_unavailable` without a Java that can compile. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { env } = process;
+    const java = await findJava(env, signal);
+    if (!java.found) throw new Failure('stack_unavailable', `the checker reads with Java: ${java.why}`);
+    if (!(await hasCompiler(java.file, env, signal))) {
+      const why = `${java.file} is a JRE, and the checker's reader is run from its source: install a JDK`;
+      throw new Failure('stack_unavailable', why);
     }
+    const log = resolve(jarsFolder, '..', 'maven.log');
+    const jars = await fetchJars({ dir: jarsFolder, log, env, signal, report: () => {} });
+    const { brokers, topics } = this.settings;
+    const options = ['-XX:+UseSerialGC', '-Xmx384m', '-cp', jars.kafka];
+    const child = spawn(java.file, [...options, program, brokers, ...topics], {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.child = child;
+    child.stdin.on('error', () => undefined);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.complaints = (this.complaints + text).slice(-2000);
+    });
+    child.once('error', (error) => this.fail(error.message));
+    child.once('exit', (code, by) => this.fail(`exit code ${code ?? by}`));
+    this.reading = this.read(createInterface({ input: child.stdout }));
+    await this.within(this.ready.promise, startMs, signal, 'began to read');
   }
 
-  private async readUntilCrash(): Promise<void> {
-    const consumer = this.kafka.consumer({
-      groupId: this.groupId,
-      sessionTimeout: 30_000,
-      heartbeatInterval: 3000,
-      maxWaitTimeInMs: 100,
-      maxBytesPerPartition: 8 * 1024 * 1024,
-      allowAutoTopicCreation: false,
-      readUncommitted: false,
-      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 20 },
-    });
-    this.consumer = consumer;
-    const ended = Promise.withResolvers<void>();
-    consumer.on(consumer.events.CRASH, () => ended.resolve());
-    consumer.on(consumer.events.DISCONNECT, () => ended.resolve());
-    consumer.on(consumer.events.GROUP_JOIN, () => {
-      for (const [place, offset] of this.next) {
-        const slash = place.lastIndexOf('/');
-        consumer.seek({
-          topic: place.slice(0, slash),
-          partition: Number(place.slice(slash + 1)),
-          offset: String(offset),
-        });
-      }
-    });
+  /**
+   * Resolves when all that was committed when it is called has been taken. Throws Failure `deadline_exceeded` when it
+   * was not by then, and `internal_error` when the program has ended.
+   */
+  async readToEnd(deadlineMs: number, signal: AbortSignal): Promise<void> {
+    this.asked += 1;
+    const id = String(this.asked);
+    const reached = Promise.withResolvers<void>();
+    this.waiting.set(id, reached.resolve);
+    this.child?.stdin?.write(`end ${id}\n`);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: [...this.topics], fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        eachBatch: async ({ batch, isStale, heartbeat }) => {
-          const place = `${batch.topic}/${batch.partition}`;
-          for (const message of batch.messages) {
-            if (isStale() || this.closing) return;
-            const offset = Number(message.offset);
-            if (offset < (this.next.get(place) ?? 0)) continue;
-            await this.take({
-              topic: batch.topic,
-              partition: batch.partition,
-              offset,
-              key: message.key?.toString() ?? '',
-              value: message.value,
-              timestamp: Number(message.timestamp),
-              readAt: Date.now(),
-            });
-            this.next.set(place, offset + 1);
-          }
-          await heartbeat();
-        },
-      });
-      await ended.promise;
+      await this.within(reached.promise, deadlineMs, signal, 'read to the end of all partitions');
     } finally {
-      await Promise.race([
-        consumer.disconnect().catch(() => undefined),
-        sleep(3000, undefined, { ref: false }),
-      ]);
+      this.waiting.delete(id);
     }
   }
 
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.race([
-      this.consumer?.disconnect().catch(() => undefined),
-      sleep(3000, undefined, { ref: false }),
-    ]);
-    await Promise.race([this.running, sleep(5000, undefined, { ref: false })]);
+    const { child } = this;
+    if (child === null) return;
+    const exited = new Promise<void>((done) => {
+      if (child.exitCode !== null || child.signalCode !== null) done();
+      else child.once('exit', () => done());
+    });
+    child.stdin?.end();
+    const late = setTimeout(() => child.kill('SIGKILL'), 5000);
+    await exited;
+    clearTimeout(late);
+    await this.reading;
   }
+
+  private async within(what: Promise<void>, ms: number, signal: AbortSignal, done: string): Promise<void> {
+    signal.throwIfAborted();
+    const over = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const why = `the checker's reader has not ${done} in ${ms} ms: ${this.complaints || 'no complaints'}`;
+      over.reject(new Failure('deadline_exceeded', why));
+    }, ms);
+    const abort = () => over.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await Promise.race([what, this.ended.promise, over.promise]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  private fail(how: string): void {
+    if (this.closing) return;
+    this.ended.reject(
+      new Failure('internal_error', `the checker's reader ended (${how}): ${this.complaints}`),
+    );
+  }
+
+  private async read(lines: AsyncIterable<string>): Promise<void> {
+    for await (const line of lines) {
+      if (this.closing) return;
+      const [what, ...fields] = line.split('\t');
+      if (what === 'record') await this.take(fields);
+      else if (what === 'ready') this.ready.resolve();
+      else if (what === 'read') this.waiting.get(fields[0] ?? '')?.();
+      else if (what === 'gap') this.settings.gap(`${fields[0]}/${fields[1]}`, fields[2] ?? '');
+    }
+  }
+
+  private async take(fields: readonly string[]): Promise<void> {
+    const [topic = '', partition, at, timestamp, key = '-', value = '-', headers = ''] = fields;
+    const place = `${topic}/${partition}`;
+    const offset = Number(at);
+    // Behind a gap it reads from the beginning again.
+    if (offset < (this.next.get(place) ?? 0)) return;
+    const seen = {
+      topic,
+      partition: Number(partition),
+      offset,
+      key: bytesOf(key)?.toString() ?? '',
+      value: bytesOf(value),
+      headers: headersOf(headers),
+      timestamp: Number(timestamp),
+      readAt: Date.now(),
+    };
+    while (!this.closing) {
+      try {
+        await this.settings.take(seen);
+        break;
+      } catch (error) {
+        this.complaints = String(error);
+        await sleep(500);
+      }
+    }
+    this.next.set(place, offset + 1);
+  }
+}
+
+const bytesOf = (field: string): Buffer | null => (field === '-' ? null : Buffer.from(field, 'base64'));
+
+function headersOf(field: string): Record<string, string> {
+  if (field === '') return {};
+  const pairs = field
+    .split(',')
+    .map((pair) => pair.split(':').map((each) => bytesOf(each)?.toString() ?? ''));
+  return Object.fromEntries(pairs.map(([name = '', value = '']) => [name, value]));
 }

@@ -1,7 +1,8 @@
 /** What must never be: a mission that is lost, something that counts twice, something that does not end, or a lie. */
 export type Kind = 'lost' | 'duplicated' | 'stuck' | 'wrong';
 
-export interface Violation {
+/** What was found. */
+export interface Finding {
   readonly kind: Kind;
   readonly mission: string;
   readonly what: string;
@@ -9,13 +10,13 @@ export interface Violation {
 
 /** Collects them, tells of each at once, and of the same one only once. */
 export class Violations {
-  readonly all: Violation[] = [];
+  readonly all: Finding[] = [];
   /** Records outside transactions that are there again, byte for byte: allowed, as they have no effect. */
   repeated = 0;
   private readonly known = new Set<string>();
-  private readonly tell: (violation: Violation) => void;
+  private readonly tell: (violation: Finding) => void;
 
-  constructor(tell: (violation: Violation) => void) {
+  constructor(tell: (violation: Finding) => void) {
     this.tell = tell;
   }
 

@@ -21,6 +21,8 @@ export interface Wired {
   readonly sequence: number;
   readonly previous_hash: string;
   readonly payload: Payload;
+  /** All fields, for a record that is no event. */
+  readonly fields: Payload;
 }
 
 const headerLength = 5;
@@ -56,6 +58,7 @@ export class Wire {
       sequence: number(value['sequence']),
       previous_hash: text(value['previous_hash']),
       payload: (value['payload'] ?? {}) as Payload,
+      fields: value,
     };
   }
 
@@ -71,3 +74,7 @@ export const text = (value: unknown): string => (typeof value === 'string' ? val
 export const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 export const texts = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.map((each) => text(each)) : [];
+
+/** The lease that an event of a task is about: <mission>/<task>/<attempt>/<lease>. */
+export const claimOf = ({ correlation_id, payload }: Pick<Wired, 'correlation_id' | 'payload'>): string =>
+  `${correlation_id}/${text(payload['task_id'])}/${number(payload['attempt'])}/${number(payload['lease'])}`;
