@@ -10,6 +10,8 @@ import { openLog } from '#chassis/log.ts';
 import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
 import type { BrokerCount } from '#local/brokers.ts';
+import type { History } from '#orchestrator/golden/history.ts';
+import { recordHistory } from '#orchestrator/golden/record.ts';
 import { registerAll } from '#schemas/register.ts';
 import { groupName, topicTable } from '#topics/table.ts';
 import { directoryName } from '#worker/workspace.ts';
@@ -318,6 +320,12 @@ export class Swarm {
       const runs = await readOutside(this.outsideOf(id));
       this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.steps.outcomes, violations);
     }
+  }
+
+  history(signal: AbortSignal): Promise<History> {
+    const { kafka, codec, topics, config } = this.context;
+    const { RAVENHELM_PREFIX: prefix, SCHEMA_REGISTRY_URL: registry } = config;
+    return recordHistory({ kafka, codec, topics, prefix, registry }, signal);
   }
 
   async stop(): Promise<void> {
