@@ -56,7 +56,8 @@ export async function prepareKafka(o: KafkaOptions): Promise<Command> {
   if (!(await isFormatted(data))) {
     const format = ['kafka.tools.StorageTool', 'format', '-t', o.clusterId, '-c', settings];
     try {
-      const limits = { signal: o.signal, timeout: 60_000 };
+      // Several are formatted side by side, and a loaded machine is slow.
+      const limits = { signal: o.signal, timeout: 120_000 };
       await promisify(execFile)(o.java, [...flags, ...format], { env: inherited, ...limits });
     } catch (cause) {
       o.signal.throwIfAborted();

@@ -44,8 +44,9 @@ export function specOf(
       // As producers send it: a recompression in the broker costs it CPU.
       'compression.type': 'producer',
       ...(cleanup === 'delete' ? {} : compaction),
-      // With one copy fewer than there are, so that one broker can be away; a single copy has nothing to wait for.
-      ...(replication >= 3 ? { 'min.insync.replicas': String(replication - 1) } : {}),
+      // With one copy fewer than there are, so that one broker can be away; a single copy has nothing to wait for, whatever
+      // the brokers want of others. Of two either is wrong for somebody: as the brokers have it.
+      ...(replication === 2 ? {} : { 'min.insync.replicas': String(Math.max(1, replication - 1)) }),
     },
     writers,
     readers,

@@ -122,7 +122,14 @@ describe('topic table', () => {
   });
 
   it('waits for two of three copies, and for one where there is one', () => {
-    assert.equal(row(names.coordination).config['min.insync.replicas'], undefined);
+    assert.equal(
+      row(names.coordination).config['min.insync.replicas'],
+      '1',
+      'whatever the brokers want of others',
+    );
+    const two = topicTable({ prefix, roles, replication: 2 });
+    for (const { config } of two)
+      assert.equal(config['min.insync.replicas'], undefined, 'as the brokers have it');
     const copied = topicTable({ prefix, roles, replication: 3 });
     for (const { config, replication } of copied) {
       assert.deepEqual([replication, config['min.insync.replicas']], [3, '2']);

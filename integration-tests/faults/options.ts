@@ -45,7 +45,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --json             figures as JSON
   --write            write docs/reliability.md
   --broken A,B|all  take one protection out of the code, or each in turn, and see the campaign fail
-  --patience S       seconds after a fault until a mission counts as stuck (180, short 90, ci 45)
+  --patience S       seconds after a fault until a mission counts as stuck (180, short and ci 90)
   --first            end with the first fault after which something is wrong
   --record FILE      write the ledger of the campaign to a file, as a golden history
   --keep             keep the folder with logs and workspaces
@@ -109,12 +109,12 @@ const defaults = {
   one: {
     whole: { missions: 200, times: 20, patience: 180 },
     short: { missions: 40, times: 2, patience: 90 },
-    ci: { missions: 20, times: 1, patience: 45 },
+    ci: { missions: 20, times: 1, patience: 90 },
   },
   three: {
     whole: { missions: 1000, times: 30, patience: 180 },
     short: { missions: 100, times: 2, patience: 90 },
-    ci: { missions: 30, times: 1, patience: 45 },
+    ci: { missions: 30, times: 1, patience: 90 },
   },
 };
 

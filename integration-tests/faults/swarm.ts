@@ -300,13 +300,12 @@ export class Swarm {
   private async checkQuiet(signal: AbortSignal): Promise<void> {
     const { feeder, checker, violations } = this;
     await checker.checkQuiet(feeder.acknowledged, signal);
-    const { deadLetters } = checker;
-    if (deadLetters !== feeder.poison) {
-      const kind = deadLetters < feeder.poison ? 'lost' : 'wrong';
-      const found = `found ${deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
+    if (checker.deadLetters !== feeder.poison) {
+      const kind = checker.deadLetters < feeder.poison ? 'lost' : 'wrong';
+      const found = `found ${checker.deadLetters} dead letters, expected the ${feeder.poison} records that nobody can read`;
       violations.add(kind, 'dead letters', found);
       // Counted once, as above.
-      feeder.poison = deadLetters;
+      feeder.poison = checker.deadLetters;
     }
     for (const [id, { end, steps, must }] of feeder.missions) {
       const book = checker.missions.get(id);

@@ -11,8 +11,9 @@ export const rollingRestart: Fault = {
     for (let n = 0; n < times; n++) {
       const { name } = stack.brokers[n % stack.brokers.length] ?? random.pick(stack.brokers);
       const from = Date.now();
-      await stack.terminate(name);
-      await swarm.servedAgain(from, signal);
+      const ended = stack.terminate(name);
+      // It gives its leaders away while it ends.
+      await Promise.all([ended, swarm.servedAgain(from, signal)]);
       await stack.up(name, signal);
       await swarm.inSync(signal);
       await sleep(random.int(1000, 3000), undefined, { signal });
