@@ -285,10 +285,12 @@ export class Swarm {
     const { feeder, checker, violations } = this;
     feeder.stop();
     const late = Date.now() + deadlineMs;
-    const waits = () => feeder.open.length > 0 || checker.deadLetters < feeder.poison;
+    // Missions within missions have to end, too.
+    const open = () => [...new Set([...feeder.open, ...checker.open])];
+    const waits = () => open().length > 0 || checker.deadLetters < feeder.poison;
     await Promise.race([feeder.acknowledgedAll(), sleep(deadlineMs, undefined, { signal })]);
     while (waits() && Date.now() < late) await sleep(200, undefined, { signal });
-    for (const id of feeder.open) {
+    for (const id of open()) {
       if (checker.missions.has(id))
         violations.add('stuck', id, `no end ${deadlineMs / 1000} s after the fault`);
       // Counted once: the next fault needs others under way, and is not waited for in vain.

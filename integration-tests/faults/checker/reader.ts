@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#chassis/failures.ts';
 import { fetchJars } from '#local/jars.ts';
-import { findJava, hasCompiler } from '#local/java.ts';
+import { findJava, hasCompiler, type Java } from '#local/java.ts';
 
 export interface Seen {
   readonly topic: string;
@@ -35,7 +35,15 @@ export interface ReaderSettings {
 
 const program = resolve(import.meta.dirname, 'Reader.java');
 const jarsFolder = resolve(import.meta.dirname, '../../../.ravenhelm/jars');
-const startMs = 60_000;
+const startMs = 120_000;
+
+/** The Java of the local stack, if it can run a program from its source. */
+export async function findJdk(signal: AbortSignal): Promise<Java> {
+  const { env } = process;
+  const java = await findJava(env, signal);
+  if (!java.found || (await hasCompiler(java.file, env, signal))) return java;
+  return { found: false, why: `${java.file} is a JRE, which runs nothing from its source: install a JDK` };
+}
 
 export class Reader {
   private readonly settings: ReaderSettings;
@@ -57,20 +65,16 @@ export class Reader {
     this.ended.promise.catch(() => undefined);
   }
 
-  /** Resolves when it reads. Throws Failure `stack_unavailable` without a Java that can compile. */
+  /** Resolves when it reads. Throws Failure `stack_unavailable` without a JDK. */
   async start(signal: AbortSignal): Promise<void> {
     const { env } = process;
-    const java = await findJava(env, signal);
-    if (!java.found) throw new Failure('stack_unavailable', `the checker reads with Java: ${java.why}`);
-    if (!(await hasCompiler(java.file, env, signal))) {
-      const why = `${java.file} is a JRE, and the checker's reader is run from its source: install a JDK`;
-      throw new Failure('stack_unavailable', why);
-    }
+    const jdk = await findJdk(signal);
+    if (!jdk.found) throw new Failure('stack_unavailable', `the checker reads with Java: ${jdk.why}`);
     const log = resolve(jarsFolder, '..', 'maven.log');
     const jars = await fetchJars({ dir: jarsFolder, log, env, signal, report: () => {} });
     const { brokers, topics } = this.settings;
-    const options = ['-XX:+UseSerialGC', '-Xmx384m', '-cp', jars.kafka];
-    const child = spawn(java.file, [...options, program, brokers, ...topics], {
+    const options = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx384m', '-cp', jars.kafka];
+    const child = spawn(jdk.file, [...options, program, brokers, ...topics], {
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -82,7 +86,7 @@ export class Reader {
     child.once('error', (error) => this.fail(error.message));
     child.once('exit', (code, by) => this.fail(`exit code ${code ?? by}`));
     this.reading = this.read(createInterface({ input: child.stdout }));
-    await this.within(this.ready.promise, startMs, signal, 'began to read');
+    await this.within(this.ready.promise, startMs, signal, 'begun to read');
   }
 
   /**
