@@ -91,6 +91,18 @@ const notOurs = () =>
 
 type Way = { kind: 'docker' } | { kind: 'jvm'; java: string };
 
+function kindsToTry(
+  before: StackState | null,
+  wanted: StackState['kind'] | undefined,
+  brokers: BrokerCount,
+): readonly StackState['kind'][] {
+  // Docker's stack has one.
+  if (brokers > 1) return ['jvm'];
+  if (wanted !== undefined) return [wanted];
+  // A stack that has data stays of its kind, also when Docker has been installed since.
+  return before?.kind === 'jvm' ? ['jvm', 'docker'] : ['docker', 'jvm'];
+}
+
 async function findWay(
   before: StackState | null,
   wanted: 'docker' | 'jvm' | undefined,
@@ -114,16 +126,7 @@ async function findWay(
     else reasons.push('`mvn` cannot be run');
     return null;
   };
-  // A stack that has data stays of its kind, also when Docker has been installed since.
-  const order =
-    brokers > 1
-      ? ['jvm']
-      : wanted !== undefined
-        ? [wanted]
-        : before?.kind === 'jvm'
-          ? ['jvm', 'docker']
-          : ['docker', 'jvm'];
-  for (const kind of order) {
+  for (const kind of kindsToTry(before, wanted, brokers)) {
     const way = kind === 'docker' ? await docker() : await jvm();
     if (way !== null) return way;
   }
