@@ -4,10 +4,10 @@ import { delayMs, type RetryDelay, type TopicNames, takesRecordsBack } from '#to
 import { deadLetter, isText } from './dead-letter.ts';
 import type { Failure } from './failures.ts';
 import { KeyQueues } from './key-queues.ts';
-import { count } from './letter-headers.ts';
+import { count, writeHeaders } from './letter-headers.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
-import type { OutgoingRecord } from './outbox.ts';
+import { type OutgoingRecord, outgoing } from './outbox.ts';
 import { delayAfter, placeOfRecord, type RetryPolicy, retrying } from './retry-policy.ts';
 
 /**
@@ -69,6 +69,18 @@ export class Aside {
     const ordered = key !== null && (rule.order === 'key' || this.queues.isNext(topic, key, place));
     const number = ordered ? this.queues.waits(topic, key, place, delay, now) : null;
     return this.putAside(topic, message, failure, { attempts, delay, place: number, now });
+  }
+
+  /** What came of it was refused. One that came back from waiting is a dead letter of where it was first. */
+  refused(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
+    const { names, log } = this.to;
+    if (!topic.startsWith(names.retry(''))) return this.failed(topic, message, failure, now);
+    const { code } = failure;
+    log.warn({ code, topic, offset: message.offset, error: failure.message }, 'dead letter');
+    metrics.deadLetters.inc({ code });
+    const why = { code, exception: code, message: failure.message, failedAt: new Date(now).toISOString() };
+    const headers = { ...message.headers, ...writeHeaders(why) };
+    return outgoing(names.dlq, { key: message.key, value: message.value, headers });
   }
 
   private putAside(

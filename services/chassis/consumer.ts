@@ -38,7 +38,7 @@ export interface ConsumerSettings {
 
 /** A member of a consumer group that runs one processor: it holds partitions, and lets go of them. */
 export interface Consumer {
-  /** True once it has joined the group and every partition it holds is acquired. */
+  /** True once it has joined the group, while every partition it holds is acquired and gets on. */
   ready(): boolean;
   /** Asks every partition to look again: there may be room now. */
   pump(): void;
@@ -66,9 +66,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     resume: (topic, partition) => void (stopping || consumer.resume([{ topic, partitions: [partition] }])),
     seek: (topic, partition, offset) =>
       void (stopping || consumer.seek({ topic, partition, offset: String(offset) })),
-    async earliest(topic, partition) {
-      const offsets = await topicOffsets(admin, topic);
-      return Number(offsets.find((each) => each.partition === partition)?.low ?? 0);
+    async ends(topic, partition) {
+      const found = (await topicOffsets(admin, topic)).find((each) => each.partition === partition);
+      if (found === undefined)
+        throw new Failure('topic_missing', `found no partition ${partition} of ${topic}`);
+      return { low: Number(found.low), high: Number(found.high) };
     },
   };
 
@@ -119,9 +121,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     fetchedAt = performance.now();
   });
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.topic !== processor.stateTopic) {
-      partitions.get(payload.partition)?.skipped(payload.topic, Number(payload.lastOffset) + 1);
-    }
+    if (payload.topic !== processor.stateTopic)
+      partitions.get(payload.partition)?.batchEnded(payload.topic, payload);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     // Whether kafkajs would restart it or not: a process that lost its consumer is not healthy (issues 1443, 1721).
@@ -155,7 +156,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   watchdog.unref();
 
   return {
-    ready: () => joined && [...partitions.values()].every((partition) => partition.running),
+    ready: () => joined && [...partitions.values()].every((partition) => partition.ready),
     pump() {
       for (const partition of partitions.values()) partition.pump();
     },
