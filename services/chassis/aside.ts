@@ -4,7 +4,7 @@ import { delayMs, type RetryDelay, type TopicNames, takesRecordsBack } from '#to
 import { deadLetter, isText } from './dead-letter.ts';
 import type { Failure } from './failures.ts';
 import { KeyQueues } from './key-queues.ts';
-import { count, writeHeaders } from './letter-headers.ts';
+import { count, header, writeHeaders } from './letter-headers.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { type OutgoingRecord, outgoing } from './outbox.ts';
@@ -49,6 +49,9 @@ export class Aside {
 
   failed(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
     const { names, policy, log } = this.to;
+    const waited = topic.startsWith(names.retry(''));
+    if (waited && takesRecordsBack(names, header(message.headers, 'topic') ?? ''))
+      return this.cannotGoBack(topic, message, failure, now);
     const { code } = failure;
     const attempts = attemptsOf(message) + 1;
     const key = textKey(message);
@@ -71,15 +74,17 @@ export class Aside {
     return this.putAside(topic, message, failure, { attempts, delay, place: number, now });
   }
 
-  /** What came of it was refused. One that came back from waiting is a dead letter of where it was first. */
-  refused(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
+  /** One that has waited is a dead letter of where it was first. */
+  private cannotGoBack(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
     const { names, log } = this.to;
-    if (!topic.startsWith(names.retry(''))) return this.failed(topic, message, failure, now);
-    const { code } = failure;
-    log.warn({ code, topic, offset: message.offset, error: failure.message }, 'dead letter');
+    const { code, message: why } = failure;
+    log.warn({ code, topic, offset: message.offset, error: why }, 'dead letter');
     metrics.deadLetters.inc({ code });
-    const why = { code, exception: code, message: failure.message, failedAt: new Date(now).toISOString() };
-    const headers = { ...message.headers, ...writeHeaders(why) };
+    const failedAt = new Date(now).toISOString();
+    const headers = {
+      ...message.headers,
+      ...writeHeaders({ code, exception: code, message: why.slice(0, 2000), failedAt }),
+    };
     return outgoing(names.dlq, { key: message.key, value: message.value, headers });
   }
 

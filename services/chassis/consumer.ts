@@ -6,6 +6,7 @@ import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { Partition } from './partition.ts';
+import { commonPartitions, watchPartitions } from './partition-counts.ts';
 import type { FetchControl } from './partition-settings.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
@@ -24,6 +25,8 @@ export interface ConsumerSettings {
   readonly kafka: Kafka;
   readonly admin: Admin;
   readonly processor: Processor;
+  /** Topics that have as many partitions as the inputs. */
+  readonly together: readonly string[];
   readonly groupId: string;
   readonly publisher: Publisher;
   readonly codec: Codec;
@@ -49,6 +52,9 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   const { kafka, admin, processor, groupId, log, crash } = settings;
   const partitions = new Map<number, Partition>();
   const topics = [...processor.inputs, processor.stateTopic];
+  const countPartitions = () => commonPartitions(admin, settings.together, topics);
+  const count = await countPartitions();
+  const watch = watchPartitions({ count, look: countPartitions, crash, log });
   let joined = false;
   let stopping = false;
   let fetchedAt = performance.now();
@@ -113,6 +119,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
       partitions.set(index, partition);
       void partition.acquire();
     }
+    // The client joins again when a topic has got more partitions.
+    void watch.look();
     log.info({ group: groupId, partitions: [...assigned] }, 'joined group');
   }
 
@@ -162,6 +170,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     },
     async stop(deadlineMs) {
       stopping = true;
+      watch.stop();
       clearInterval(offsetsTimer);
       clearInterval(watchdog);
       await Promise.all([...partitions.values()].map((partition) => partition.close(deadlineMs)));

@@ -1,3 +1,4 @@
+import type { Batch } from 'kafkajs';
 import type { FetchControl } from './partition-settings.ts';
 
 /** Batches in a row from elsewhere than was asked for, until it is believed that the log is not what it was. */
@@ -9,6 +10,10 @@ const mostStrays = 8;
  * more. `rewound`: the log begins anew, or ends before where reading was.
  */
 export type BatchPlace = 'next' | 'stray' | 'gap' | 'rewound';
+
+/** Where a batch was asked for from. (The client's types leave this field out.) */
+export const fetchedOffset = (batch: Batch): number =>
+  Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
 
 /** Where each input of a partition is read next. */
 export class FetchPositions {

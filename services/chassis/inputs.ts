@@ -1,6 +1,6 @@
 import type { Batch, KafkaMessage } from 'kafkajs';
 import { Failure } from './failures.ts';
-import { FetchPositions } from './fetch-positions.ts';
+import { FetchPositions, fetchedOffset } from './fetch-positions.ts';
 import { reportGap } from './gaps.ts';
 import { Holds } from './holds.ts';
 import { type Fetched, Inbox } from './inbox.ts';
@@ -62,8 +62,7 @@ export class Inputs {
   offer(batch: Batch): void {
     const { topic } = batch;
     if (this.holds.waits(topic)) return;
-    // (The client's types leave this field out.)
-    const fetched = Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
+    const fetched = fetchedOffset(batch);
     const next = Number(batch.lastOffset()) + 1;
     const expected = this.positions.of(topic);
     switch (this.positions.judge(topic, fetched, next)) {

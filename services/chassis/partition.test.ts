@@ -39,6 +39,19 @@ test('an input whose output the broker refuses becomes a dead letter, and the in
   assert.deepEqual(harness.crashes, []);
 });
 
+test('inputs that come behind the culprit meanwhile are not tried with it', async (t) => {
+  const harness = await started(t);
+  harness.refuse = (records) => {
+    if (!holds(records, 'r1')) return;
+    if (harness.acquisitions === 1) harness.give('r2', 'r3');
+    throw answered('MESSAGE_TOO_LARGE');
+  };
+  harness.give('r0', 'r1');
+  await harness.until(() => harness.sent(out).includes('r3'), 'r3');
+  assert.deepEqual(harness.sent(harness.topics.dlq), ['r1']);
+  assert.equal(harness.acquisitions, 3);
+});
+
 test('behind the culprit, inputs are committed in groups again', async (t) => {
   const harness = await started(t);
   harness.refuse = (records) => {

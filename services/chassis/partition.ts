@@ -323,7 +323,7 @@ export class Partition {
     // A dead letter of a dead letter would come next. It is in its topic, and stays there.
     if (topic === this.settings.topics.dlq)
       this.log.error({ code: verdict.code, topic, offset, error: verdict.message }, 'passed over');
-    else if (aside !== null) transaction.add(aside.refused(topic, message, verdict, this.settings.now()));
+    else if (aside !== null) transaction.add(aside.failed(topic, message, verdict, this.settings.now()));
   }
 
   /** The alarm is due, and waits for nothing that was reported before. */

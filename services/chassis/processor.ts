@@ -15,6 +15,8 @@ export interface InputRecord {
   readonly traceparent: string | null;
   readonly decoded: Decoded;
   readonly bytes: Buffer;
+  /** It came from another partition, and is not passed on again. */
+  readonly forwarded?: boolean;
 }
 
 /** A record as it came. */
