@@ -52,8 +52,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   const { kafka, admin, processor, groupId, log, crash } = settings;
   const partitions = new Map<number, Partition>();
   const topics = [...processor.inputs, processor.stateTopic];
+  // A client of its own: one that has asked for a topic that is deleted later fails for all other topics as well.
+  const offsets = kafka.admin({ retry: { initialRetryTime: 100, retries: 6 } });
   const countPartitions = () => commonPartitions(admin, settings.together, topics);
   const count = await countPartitions();
+  await offsets.connect();
   const watch = watchPartitions({ count, look: countPartitions, crash, log });
   let joined = false;
   let stopping = false;
@@ -73,7 +76,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     seek: (topic, partition, offset) =>
       void (stopping || consumer.seek({ topic, partition, offset: String(offset) })),
     async ends(topic, partition) {
-      const found = (await topicOffsets(admin, topic)).find((each) => each.partition === partition);
+      const found = (await topicOffsets(offsets, topic)).find((each) => each.partition === partition);
       if (found === undefined)
         throw new Failure('topic_missing', `found no partition ${partition} of ${topic}`);
       return { low: Number(found.low), high: Number(found.high) };
@@ -147,7 +150,13 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     },
   });
 
-  const offsetsTimer = setInterval(() => void commitOffsets(consumer, partitions, log), offsetsEveryMs);
+  let telling: Promise<void> | null = null;
+  const offsetsTimer = setInterval(() => {
+    // The client tries again for long: one at a time.
+    telling ??= commitOffsets(consumer, partitions, log).finally(() => {
+      telling = null;
+    });
+  }, offsetsEveryMs);
   const watchdog = setInterval(() => {
     metrics.partitions.set(
       { state: `${processor.service}:running` },
@@ -176,6 +185,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
       await Promise.all([...partitions.values()].map((partition) => partition.close(deadlineMs)));
       await commitOffsets(consumer, partitions, log);
       await consumer.disconnect();
+      await offsets.disconnect();
     },
   };
 }

@@ -156,7 +156,10 @@ export async function openContext(
         transactionTimeoutMs: config.RAVENHELM_TRANSACTION_TIMEOUT_MS,
         now,
         log,
-        crash,
+        crash: (failure) => {
+          if (processor.survives === undefined) return crash(failure);
+          void processor.survives(failure).then((survived) => survived || crash(failure));
+        },
       }),
   };
 }

@@ -71,12 +71,12 @@ export class Missions implements PartitionLogic {
   private readonly absences: Absences;
 
   constructor(settings: MissionsSettings) {
-    const { agents, outstanding } = settings;
+    const { agents, outstanding, roles } = settings;
     this.settings = settings;
-    this.dispatcher = new Dispatcher({
-      limit: (role) =>
-        outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown),
-    });
+    const limit = (role: string) =>
+      outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown);
+    // What waits for a role whose topic is gone goes on waiting: sent, it would fail the transaction.
+    this.dispatcher = new Dispatcher({ limit: (role) => (roles.has(role) ? limit(role) : 0) });
     this.sender = new Sender(settings, this.dispatcher);
     this.absences = new Absences(agents);
   }
