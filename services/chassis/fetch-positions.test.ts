@@ -34,9 +34,10 @@ test('after eight strays in a row it is believed that the log is not what it was
 });
 
 test('control records are passed over, unless what shows them is from elsewhere than was sought', () => {
-  const { positions, judge } = reading(5);
+  const { positions, judge, seeks } = reading(5);
   positions.passed('in', 8, 9);
   assert.equal(positions.of('in'), 5, 'stale');
+  assert.deepEqual(seeks, [5, 5]);
   positions.passed('in', 5, 6);
   assert.equal(positions.of('in'), 6);
   assert.equal(judge(6, 8), 'next');
@@ -45,4 +46,13 @@ test('control records are passed over, unless what shows them is from elsewhere 
   assert.equal(positions.of('in'), 10);
   positions.passed('in', null, 4);
   assert.equal(positions.of('in'), 10, 'it never goes back');
+});
+
+test('where compaction has taken all before them, control records are believed after eight more looks', () => {
+  const { positions, judge } = reading(5);
+  for (let i = 0; i < 8; i++) positions.passed('in', 8, 9);
+  assert.equal(positions.of('in'), 5);
+  positions.passed('in', 8, 9);
+  assert.equal(positions.of('in'), 9);
+  assert.equal(judge(9, 10), 'next', 'and nothing is a gap');
 });

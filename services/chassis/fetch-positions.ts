@@ -53,15 +53,21 @@ export class FetchPositions {
       this.found(topic);
       return 'next';
     }
+    if (this.isStray(topic, expected)) return 'stray';
+    return from > expected ? 'gap' : 'rewound';
+  }
+
+  /** What is not from where reading was: the client is put back, a few times. */
+  private isStray(topic: string, expected: number): boolean {
     const strays = (this.strays.get(topic) ?? 0) + 1;
     if (strays > mostStrays) {
       this.found(topic);
-      return from > expected ? 'gap' : 'rewound';
+      return false;
     }
     this.sought.add(topic);
     this.control.seek(topic, this.index, expected);
     this.strays.set(topic, strays);
-    return 'stray';
+    return true;
   }
 
   /** Everything before it was taken. */
@@ -71,13 +77,13 @@ export class FetchPositions {
 
   /**
    * The client went past a batch in which it shows no record: control records, and aborted ones. `from` is the first
-   * of them, null where that is not known.
+   * of them, null where that is not known. Compaction may have taken what was before it.
    */
   passed(topic: string, from: number | null, to: number): void {
     const expected = this.next.get(topic);
     if (expected === undefined || to <= expected) return;
     if (from !== null && from <= expected) this.found(topic);
-    else if (this.sought.has(topic)) return;
+    else if (this.sought.has(topic) && this.isStray(topic, expected)) return;
     this.next.set(topic, to);
   }
 
