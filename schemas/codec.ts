@@ -5,7 +5,7 @@ import { parseSchema } from './bounded.ts';
 import { type CatalogEntry, catalog, entryOfEvent, subjectOf } from './catalog.ts';
 import { covers } from './covers.ts';
 import { inTurns } from './in-turns.ts';
-import { registryHttp } from './registry-http.ts';
+import { registryHttp, SchemaId } from './registry-http.ts';
 import type { EventOf, EventType, RecordName, Records } from './types.gen.ts';
 
 /** The registry's id of each of our schemas, by the full name of its record. */
@@ -67,6 +67,12 @@ export function createCodec(ids: SchemaIds, fetchSchema?: FetchSchema): Codec {
         `No id for ${entry.fullName}: run \`ravenhelm schemas register\`.`,
       );
     }
+    if (!SchemaId.safeParse(id).success) {
+      throw new Failure(
+        'registry_unavailable',
+        `found the schema id ${id} for ${entry.fullName}, which is none`,
+      );
+    }
     writers.set(entry.name, { entry, id });
     known.set(id, { entry, resolver: undefined, covered: true });
   }
@@ -101,7 +107,8 @@ export function createCodec(ids: SchemaIds, fetchSchema?: FetchSchema): Codec {
   function knows(bytes: Buffer): boolean {
     if (!hasHeader(bytes)) return true;
     const id = bytes.readInt32BE(1);
-    if (known.has(id) || fetchSchema === undefined) return true;
+    // No registry gives out ids below 1.
+    if (known.has(id) || fetchSchema === undefined || id < 1) return true;
     const since = unknownSince.get(id);
     return since !== undefined && performance.now() - since < unknownForMs;
   }
@@ -181,7 +188,9 @@ export async function openCodec(
       `${http.shownUrl} does not have ${some}${more}: run \`ravenhelm schemas register\`.`,
     );
   }
-  const ids = new Map(found.map(({ entry, known }) => [entry.fullName, known?.id ?? 0]));
+  const ids = new Map(
+    found.flatMap(({ entry, known }) => (known === null ? [] : [[entry.fullName, known.id]])),
+  );
   return createCodec(ids, (id, wait) => http.schemaOf(id, wait));
 }
 

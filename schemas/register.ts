@@ -7,7 +7,7 @@ import { type CatalogEntry, catalog, compatibility, subjectOf } from './catalog.
 import { incompatibilities } from './compatibility.ts';
 import { inTurns } from './in-turns.ts';
 import type { RegistryOptions } from './registry.ts';
-import { type RegistryHttp, registryHttp } from './registry-http.ts';
+import { type RegistryHttp, registryHttp, SchemaId } from './registry-http.ts';
 
 export interface RegisteredSchema {
   readonly subject: string;
@@ -103,7 +103,11 @@ async function register(client: Client, subject: string, entry: CatalogEntry, si
   const { SchemaType, COMPATIBILITY } = registryClient;
   try {
     const schema = { type: SchemaType.AVRO, schema: entry.text } as const;
-    return await client.register(schema, { subject, compatibility: COMPATIBILITY[compatibility] });
+    const registered = await client.register(schema, {
+      subject,
+      compatibility: COMPATIBILITY[compatibility],
+    });
+    return { id: SchemaId.parse(registered.id) };
   } catch (error) {
     if (signal.aborted) throw new Failure('aborted', `registering ${subject} was given up`, { cause: error });
     const reason = error instanceof Error ? error.message : String(error);

@@ -336,6 +336,15 @@ export function topicTable(options: TableOptions): TopicSpec[] {
   return table;
 }
 
+/** The topics of the set that this one belongs to; where it belongs to none, itself. */
+export function topicsTogetherWith(prefix: string, topic: string): string[] {
+  const tasks = topicNames(prefix).tasks('');
+  const roles = topic.startsWith(tasks) ? [topic.slice(tasks.length)] : [];
+  const table = topicTable({ prefix, roles });
+  const set = table.find(({ name }) => name === topic)?.together ?? null;
+  return set === null ? [topic] : table.filter(({ together }) => together === set).map(({ name }) => name);
+}
+
 function checkName(name: string): void {
   if (/^[A-Za-z0-9._-]{1,249}$/.test(name)) return;
   throw new Failure(

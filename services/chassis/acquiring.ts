@@ -2,33 +2,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asFailure, type Failure } from './failures.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
+import type { Troubles } from './troubles.ts';
 
-/** Acquisitions in a row that may fail before the process gives up and lets its supervisor start it again. */
-const mostFailures = 8;
-
-/** Tries to acquire a partition until that succeeds (true), or is over or given up (false). Never throws. */
+/**
+ * Tries to acquire a partition until that succeeds (true), or is over or given up (false). Waits before each try for as
+ * long as the troubles say, which count failed commits as well: what is acquired and cannot commit gets nowhere either.
+ * Never throws.
+ */
 export async function untilAcquired(to: {
   readonly once: () => Promise<void>;
   readonly over: () => boolean;
   readonly crash: (failure: Failure) => void;
   readonly log: Logger;
+  readonly troubles: Troubles;
 }): Promise<boolean> {
-  for (let failures = 1; !to.over(); failures++) {
+  const { troubles } = to;
+  while (!to.over()) {
+    if (troubles.pauseMs > 0) await sleep(troubles.pauseMs);
     const started = performance.now();
     try {
-      await to.once();
+      if (!to.over()) await to.once();
+      if (to.over()) return false;
       metrics.acquireSeconds.observe((performance.now() - started) / 1000);
       return true;
     } catch (error) {
       if (to.over()) return false;
       const failure = asFailure(error, 'commit_unknown');
-      const fields = { code: failure.code, error: failure.message, failures };
+      troubles.failed();
+      const fields = { code: failure.code, error: failure.message, failures: troubles.count };
       to.log.warn(fields, 'could not acquire partition');
-      if (failures >= mostFailures) {
+      if (troubles.hopeless) {
         to.crash(failure);
         return false;
       }
-      await sleep(Math.min(100 * 2 ** failures, 5000));
     }
   }
   return false;

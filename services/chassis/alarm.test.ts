@@ -70,6 +70,35 @@ test('while a barrier is under way, no second one is sent', () => {
   assert.equal(sent.length, 1);
 });
 
+test('a lost barrier does not silence the timers: another one is sent, and its return rings the alarm', () => {
+  const clock = alarm();
+  clock.set(1000, 'epoch');
+  pass(0);
+  pass(9_999);
+  assert.equal(sent.length, 1);
+  pass(1);
+  assert.equal(sent.length, 2);
+  pass(20_000);
+  assert.equal(sent.length, 3, 'and another, after twice as long');
+  assert.ok(clock.rings(message(sent[2] ?? '')));
+  pass(100_000);
+  assert.equal(sent.length, 3, 'and no more once it rang');
+});
+
+test('the first of several barriers to come back rings, and the others do not', () => {
+  const clock = alarm();
+  clock.set(1000, 'epoch');
+  pass(0);
+  pass(10_000);
+  const [first = '', second = ''] = sent;
+  assert.ok(clock.rings(message(first)), 'what was reported before the first one was read is enough');
+  assert.ok(!clock.rings(message(second)));
+  clock.set(now, 'epoch');
+  pass(0);
+  assert.ok(!clock.rings(message(second)), 'nor later');
+  assert.ok(clock.rings(message(sent[2] ?? '')));
+});
+
 test('the barrier of an earlier owner is no input and does not ring', () => {
   const clock = alarm();
   clock.set(1000, 'mine');

@@ -4,10 +4,10 @@ import { delayMs, type RetryDelay, type TopicNames, takesRecordsBack } from '#to
 import { deadLetter, isText } from './dead-letter.ts';
 import type { Failure } from './failures.ts';
 import { KeyQueues } from './key-queues.ts';
-import { count } from './letter-headers.ts';
+import { count, header, writeHeaders } from './letter-headers.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
-import type { OutgoingRecord } from './outbox.ts';
+import { type OutgoingRecord, outgoing } from './outbox.ts';
 import { delayAfter, placeOfRecord, type RetryPolicy, retrying } from './retry-policy.ts';
 
 /**
@@ -49,6 +49,9 @@ export class Aside {
 
   failed(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
     const { names, policy, log } = this.to;
+    const waited = topic.startsWith(names.retry(''));
+    if (waited && takesRecordsBack(names, header(message.headers, 'topic') ?? ''))
+      return this.cannotGoBack(topic, message, failure, now);
     const { code } = failure;
     const attempts = attemptsOf(message) + 1;
     const key = textKey(message);
@@ -69,6 +72,20 @@ export class Aside {
     const ordered = key !== null && (rule.order === 'key' || this.queues.isNext(topic, key, place));
     const number = ordered ? this.queues.waits(topic, key, place, delay, now) : null;
     return this.putAside(topic, message, failure, { attempts, delay, place: number, now });
+  }
+
+  /** One that has waited is a dead letter of where it was first. */
+  private cannotGoBack(topic: string, message: KafkaMessage, failure: Failure, now: number): OutgoingRecord {
+    const { names, log } = this.to;
+    const { code, message: why } = failure;
+    log.warn({ code, topic, offset: message.offset, error: why }, 'dead letter');
+    metrics.deadLetters.inc({ code });
+    const failedAt = new Date(now).toISOString();
+    const headers = {
+      ...message.headers,
+      ...writeHeaders({ code, exception: code, message: why.slice(0, 2000), failedAt }),
+    };
+    return outgoing(names.dlq, { key: message.key, value: message.value, headers });
   }
 
   private putAside(

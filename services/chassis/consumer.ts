@@ -6,6 +6,7 @@ import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { Partition } from './partition.ts';
+import { commonPartitions, watchPartitions } from './partition-counts.ts';
 import type { FetchControl } from './partition-settings.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
@@ -24,6 +25,8 @@ export interface ConsumerSettings {
   readonly kafka: Kafka;
   readonly admin: Admin;
   readonly processor: Processor;
+  /** Topics that have as many partitions as the inputs. */
+  readonly together: readonly string[];
   readonly groupId: string;
   readonly publisher: Publisher;
   readonly codec: Codec;
@@ -38,7 +41,7 @@ export interface ConsumerSettings {
 
 /** A member of a consumer group that runs one processor: it holds partitions, and lets go of them. */
 export interface Consumer {
-  /** True once it has joined the group and every partition it holds is acquired. */
+  /** True once it has joined the group, while every partition it holds is acquired and gets on. */
   ready(): boolean;
   /** Asks every partition to look again: there may be room now. */
   pump(): void;
@@ -49,6 +52,12 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   const { kafka, admin, processor, groupId, log, crash } = settings;
   const partitions = new Map<number, Partition>();
   const topics = [...processor.inputs, processor.stateTopic];
+  // A client of its own: one that has asked for a topic that is deleted later fails for all other topics as well.
+  const offsets = kafka.admin({ retry: { initialRetryTime: 100, retries: 6 } });
+  const countPartitions = () => commonPartitions(admin, settings.together, topics);
+  const count = await countPartitions();
+  await offsets.connect();
+  const watch = watchPartitions({ count, look: countPartitions, crash, log });
   let joined = false;
   let stopping = false;
   let fetchedAt = performance.now();
@@ -66,9 +75,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     resume: (topic, partition) => void (stopping || consumer.resume([{ topic, partitions: [partition] }])),
     seek: (topic, partition, offset) =>
       void (stopping || consumer.seek({ topic, partition, offset: String(offset) })),
-    async earliest(topic, partition) {
-      const offsets = await topicOffsets(admin, topic);
-      return Number(offsets.find((each) => each.partition === partition)?.low ?? 0);
+    async ends(topic, partition) {
+      const found = (await topicOffsets(offsets, topic)).find((each) => each.partition === partition);
+      if (found === undefined)
+        throw new Failure('topic_missing', `found no partition ${partition} of ${topic}`);
+      return { low: Number(found.low), high: Number(found.high) };
     },
   };
 
@@ -111,6 +122,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
       partitions.set(index, partition);
       void partition.acquire();
     }
+    // The client joins again when a topic has got more partitions.
+    void watch.look();
     log.info({ group: groupId, partitions: [...assigned] }, 'joined group');
   }
 
@@ -119,9 +132,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     fetchedAt = performance.now();
   });
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.topic !== processor.stateTopic) {
-      partitions.get(payload.partition)?.skipped(payload.topic, Number(payload.lastOffset) + 1);
-    }
+    if (payload.topic !== processor.stateTopic)
+      partitions.get(payload.partition)?.batchEnded(payload.topic, payload);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     // Whether kafkajs would restart it or not: a process that lost its consumer is not healthy (issues 1443, 1721).
@@ -138,7 +150,13 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     },
   });
 
-  const offsetsTimer = setInterval(() => void commitOffsets(consumer, partitions, log), offsetsEveryMs);
+  let telling: Promise<void> | null = null;
+  const offsetsTimer = setInterval(() => {
+    // The client tries again for long: one at a time.
+    telling ??= commitOffsets(consumer, partitions, log).finally(() => {
+      telling = null;
+    });
+  }, offsetsEveryMs);
   const watchdog = setInterval(() => {
     metrics.partitions.set(
       { state: `${processor.service}:running` },
@@ -155,17 +173,19 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   watchdog.unref();
 
   return {
-    ready: () => joined && [...partitions.values()].every((partition) => partition.running),
+    ready: () => joined && [...partitions.values()].every((partition) => partition.ready),
     pump() {
       for (const partition of partitions.values()) partition.pump();
     },
     async stop(deadlineMs) {
       stopping = true;
+      watch.stop();
       clearInterval(offsetsTimer);
       clearInterval(watchdog);
       await Promise.all([...partitions.values()].map((partition) => partition.close(deadlineMs)));
       await commitOffsets(consumer, partitions, log);
       await consumer.disconnect();
+      await offsets.disconnect();
     },
   };
 }

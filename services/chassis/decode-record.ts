@@ -1,6 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { Codec } from '#schemas/codec.ts';
 import { Failure } from './failures.ts';
+import { header } from './letter-headers.ts';
 import type { InputRecord } from './processor.ts';
 
 /** Larger records belong into the workspace, and are told of by reference. */
@@ -41,5 +42,6 @@ export function decodeRecord(
     traceparent: headers?.['traceparent']?.toString() ?? null,
     decoded: codec.decode(value),
     bytes: value,
+    ...(header(headers, 'forwarded') === null ? {} : { forwarded: true }),
   };
 }

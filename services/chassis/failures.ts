@@ -101,6 +101,11 @@ export const catalogue = {
     false,
     'The record is larger than 256 KiB; put large content into the workspace.',
   ),
+  output_refused: kind(
+    'dead_letter',
+    false,
+    'The broker refuses what came of the record, however often: too large, not valid, or not allowed.',
+  ),
   retry_behind: kind('dead_letter', false, 'An earlier record of its key waits to be tried again.'),
   handler_failed: kind('dead_letter', false, 'The handler threw an unexpected error; the log has the stack.'),
 
@@ -139,6 +144,16 @@ export const catalogue = {
     'The consumer stopped with an error; the process exits and is restarted.',
   ),
   input_gap: kind('process', false, 'Records were deleted by retention before they were read.'),
+  input_rewound: kind(
+    'process',
+    false,
+    'An input topic ends before what was read of it: it was made anew, and is read from its beginning.',
+  ),
+  partitions_differ: kind(
+    'process',
+    false,
+    'Topics that belong together have different numbers of partitions, or the number has changed; the process exits.',
+  ),
   deadline_exceeded: kind('caller', false, 'Waiting took longer than its deadline.'),
   aborted: kind('caller', false, 'The caller gave up.'),
 

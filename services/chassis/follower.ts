@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Batch, ConsumerGroupJoinEvent, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { asFailure, Failure, type FailureCode } from './failures.ts';
+import { FetchPositions, fetchedOffset } from './fetch-positions.ts';
 import { groupMember } from './group-member.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
@@ -84,8 +85,8 @@ interface Slot {
   readonly partition: number;
   /** Null until the handler has told, and again during an outage: nothing is handed over. */
   position: number | null;
-  /** The last offset of the batch that the handler has seen or sees, to tell it from one that held no records. */
-  handed: string | null;
+  /** Tells what goes on there from what was fetched before the client was put elsewhere. */
+  readonly places: FetchPositions;
   busySince: number | null;
 }
 
@@ -110,6 +111,8 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
   });
 
   const place = ({ topic, partition }: Slot) => [{ topic, partitions: [partition] }];
+  const seek = (topic: string, partition: number, offset: number) =>
+    consumer.seek({ topic, partition, offset: String(offset) });
   const slotOf = (topic: string, partition: number) => slots.get(`${topic}/${partition}`);
 
   /** The truth about positions is the handler's: it is asked on every join, and after every outage. */
@@ -120,7 +123,8 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
     slots.clear();
     for (const topic of topics) {
       for (const partition of payload.memberAssignment[topic] ?? []) {
-        const slot = { topic, partition, position: null, handed: null, busySince: null };
+        const places = new FetchPositions(partition, { seek });
+        const slot = { topic, partition, position: null, places, busySince: null };
         slots.set(`${topic}/${partition}`, slot);
         consumer.pause(place(slot));
       }
@@ -140,7 +144,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
         if (found === null || !current()) return;
         for (const [slot, position] of found) {
           slot.position = position;
-          consumer.seek({ topic: slot.topic, partition: slot.partition, offset: String(position) });
+          slot.places.seek(slot.topic, position);
           consumer.resume(place(slot));
         }
         if (failures > 0) log.info({ group: groupId, failures }, 'going on');
@@ -228,7 +232,6 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
     { batch, isStale, isRunning, heartbeat }: EachBatchPayload,
   ): Promise<void> {
     const mine = turn;
-    slot.handed = batch.lastOffset();
     // The broker must hear of us while the store is slow; what the beat finds out, the fetch loop will find out too.
     const beat = setInterval(() => void heartbeat().catch(() => undefined), settings.sessionTimeoutMs / 4);
     try {
@@ -247,7 +250,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
         slot.position = next;
         if (next !== part.next) {
           log.info({ topic: part.topic, partition: part.partition, from: part.next, to: next }, 'moved');
-          consumer.seek({ topic: part.topic, partition: part.partition, offset: String(next) });
+          slot.places.seek(part.topic, next);
           return;
         }
       }
@@ -266,8 +269,11 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     const slot = slotOf(payload.topic, payload.partition);
     // A batch of control records alone reaches no handler; the position moves past it nevertheless.
-    if (slot === undefined || slot.position === null || slot.handed === payload.lastOffset) return;
-    slot.position = Math.max(slot.position, Number(payload.lastOffset) + 1);
+    if (slot === undefined || slot.position === null || payload.batchSize > 0) return;
+    const { firstOffset, lastOffset } = payload as { firstOffset: string | null; lastOffset: string };
+    const from = firstOffset === null ? null : Number(firstOffset);
+    slot.places.passed(slot.topic, from, Number(lastOffset) + 1);
+    slot.position = Math.max(slot.position, slot.places.of(slot.topic));
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!stopping.signal.aborted) crash(asFailure(payload.error, 'consumer_crashed'));
@@ -281,7 +287,20 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
     partitionsConsumedConcurrently: 3,
     eachBatch: async (payload) => {
       const slot = slotOf(payload.batch.topic, payload.batch.partition);
-      if (slot !== undefined && slot.position !== null && !payload.isStale()) await handOver(slot, payload);
+      if (slot === undefined || slot.position === null || payload.isStale()) return;
+      const { topic } = slot;
+      switch (
+        slot.places.judge(topic, fetchedOffset(payload.batch), Number(payload.batch.lastOffset()) + 1)
+      ) {
+        case 'stray':
+          return;
+        case 'rewound':
+          // Where to go on is found out anew, and whether the topic is the one that was followed.
+          return suspend(new Failure('broker_unavailable', `${topic} does not go on at ${slot.position}`));
+        default:
+          await handOver(slot, payload);
+          slot.places.moved(topic, slot.position ?? 0);
+      }
     },
   });
 

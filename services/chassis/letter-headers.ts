@@ -30,6 +30,8 @@ export const headerNames = {
   dueAt: 'ravenhelm.due_at',
   /** Of a record of a key whose records wait for each other: its number among them. */
   place: 'ravenhelm.place',
+  /** Of a command that was passed on to the partition of its mission: it is not passed on again. */
+  forwarded: 'ravenhelm.forwarded',
   /** Of a record that was sent back: `partition/offset` where it first was, in this topic. */
   origin: 'ravenhelm.origin',
 } as const;

@@ -3,16 +3,18 @@ import { untilAcquired } from './acquiring.ts';
 import { Alarm } from './alarm.ts';
 import { Aside } from './aside.ts';
 import { within } from './deadline.ts';
-import { decodeRecord, loadSchema, needsSchema } from './decode-record.ts';
-import { asFailure, type Failure } from './failures.ts';
-import { reportGap } from './gaps.ts';
-import { Holds } from './holds.ts';
-import { type Fetched, Inbox } from './inbox.ts';
+import { decodeRecord, needsSchema } from './decode-record.ts';
+import { asFailure, Failure } from './failures.ts';
+import type { Fetched } from './inbox.ts';
+import { startOfInput } from './input-start.ts';
+import { Inputs } from './inputs.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { outgoing } from './outbox.ts';
-import type { PartitionSettings } from './partition-settings.ts';
+import { type EndedBatch, type PartitionSettings, usualPatience } from './partition-settings.ts';
+import { loadPatiently } from './patient-load.ts';
 import type { PartitionLogic } from './processor.ts';
+import { Recovery } from './recovery.ts';
 import { epochKey, positionsKey, Restore } from './restore.ts';
 import { announceSignal } from './signals.ts';
 import { stopPoint } from './stop-point.ts';
@@ -30,14 +32,15 @@ type State = 'acquiring' | 'running' | 'closed';
  * Acquire: fence the last owner, then write an epoch marker, then read the state changelog up to that marker, then go
  * on from the positions found there. Run: handle records in order; state, outputs and positions go into one
  * transaction; while it commits, the next one fills. After any error of a transaction nothing of it is believed: the
- * partition is acquired again, and the changelog says what happened.
+ * partition is acquired again, and the changelog says what happened. When the broker refuses what a transaction holds,
+ * its inputs are tried one by one, and the one to blame becomes a dead letter ({@link Recovery}).
  */
 export class Partition {
   private readonly settings: PartitionSettings;
   private readonly log: Logger;
-  private readonly inbox = new Inbox();
+  private readonly inputs: Inputs;
   private readonly alarm: Alarm;
-  private readonly holds: Holds;
+  private readonly recovery: Recovery;
   private state: State = 'acquiring';
   private logic: PartitionLogic | null = null;
   private restore: Restore | null = null;
@@ -47,12 +50,10 @@ export class Partition {
   /** The commit under way. Never rejects. */
   private committing: Promise<void> | null = null;
   private lazyTimer: NodeJS.Timeout | null = null;
-  private loadingSchema = false;
-  private paused = false;
+  /** `waiting`: the registry is away. */
+  private schema: 'there' | 'loading' | 'waiting' = 'there';
   /** When something last moved, for the watchdog; milliseconds of the monotonic clock. */
   private movedAt = performance.now();
-  /** Next offset to be fetched, by input topic. */
-  private readonly fetchPositions = new Map<string, number>();
   /** Position after the last committed record, by input topic. */
   readonly committedPositions = new Map<string, number>();
 
@@ -60,7 +61,12 @@ export class Partition {
     const { processor, publisher, index } = settings;
     this.settings = settings;
     this.log = settings.log.child({ service: processor.service, partition: index });
-    this.holds = new Holds(index, settings.control);
+    const { now, clock, patience = usualPatience } = settings;
+    this.recovery = new Recovery({ log: this.log, now, clock, patience });
+    this.inputs = new Inputs({
+      ...{ index, topics: processor.inputs, control: settings.control, log: this.log },
+      arrived: (topic, message) => announceSignal(this.logic, topic, index, message, settings.codec),
+    });
     const { barrierTopic } = processor;
     this.alarm = new Alarm({
       now: settings.now,
@@ -82,6 +88,11 @@ export class Partition {
     return this.is('running');
   }
 
+  /** False while it cannot do its work: it is being acquired, fails again and again, or waits for the registry. */
+  get ready(): boolean {
+    return this.running && !this.recovery.failing && this.schema !== 'waiting';
+  }
+
   /** Asked through a method, because the state changes while something is awaited. */
   private is(state: State): boolean {
     return this.state === state;
@@ -90,7 +101,7 @@ export class Partition {
   /** Milliseconds since it last moved although it had something to do; 0 when it is idle or waits for room. */
   stalledFor(): number {
     if (this.is('closed')) return 0;
-    const hasWork = this.inbox.length > 0 && this.logic?.ready() === true;
+    const hasWork = this.inputs.length > 0 && this.logic?.ready() === true;
     const busy = this.is('acquiring') || this.committing !== null || hasWork;
     return busy ? performance.now() - this.movedAt : 0;
   }
@@ -102,6 +113,7 @@ export class Partition {
       over: () => this.is('closed'),
       crash: this.settings.crash,
       log: this.log,
+      troubles: this.recovery.troubles,
     });
     if (acquired) this.pump();
   }
@@ -110,7 +122,7 @@ export class Partition {
     const { processor, control, index, codec } = this.settings;
     const { stateTopic } = processor;
     this.movedAt = performance.now();
-    this.pauseInputs();
+    this.inputs.pause();
     await this.committing;
     this.discard();
     await this.transactor?.close();
@@ -119,7 +131,11 @@ export class Partition {
     const transactor = this.settings.openTransactor(processor.transactionalIds(index));
     this.transactor = transactor;
     await transactor.fence();
+    // Whoever has the partition now must not be disturbed: this is asked after everything that is waited for.
+    if (this.is('closed')) return;
     stopPoint('fenced');
+    const { low } = await control.ends(stateTopic, index);
+    if (this.is('closed')) return;
 
     const logic = processor.open(index);
     const aside = this.openAside();
@@ -127,14 +143,15 @@ export class Partition {
     this.logic = logic;
     this.aside = aside;
     this.restore = restore;
-    control.seek(stateTopic, index, await control.earliest(stateTopic, index));
+    control.seek(stateTopic, index, low);
     const marker = { key: epochKey, value: Buffer.from(restore.marker), partition: index };
     await transactor.commit([outgoing(stateTopic, marker)]);
+    if (this.is('closed')) return;
     control.resume(stateTopic, index);
     try {
-      await restore.done();
+      for (const value of await restore.done()) await this.load(value);
     } finally {
-      control.pause(stateTopic, index);
+      if (!this.is('closed')) control.pause(stateTopic, index);
     }
     if (this.is('closed')) return;
     logic.restored(this.settings.now());
@@ -144,7 +161,21 @@ export class Partition {
     if (this.is('closed')) return;
     this.state = 'running';
     this.movedAt = performance.now();
+    this.recovery.acquired();
     this.log.info({ positions: restore.positions }, 'partition acquired');
+  }
+
+  private async load(value: Buffer): Promise<void> {
+    this.schema = 'loading';
+    await loadPatiently(this.settings.codec, value, {
+      over: () => this.is('closed'),
+      failed: () => {
+        this.schema = 'waiting';
+        this.movedAt = performance.now();
+      },
+      log: this.log,
+    });
+    this.schema = 'there';
   }
 
   private openAside(): Aside {
@@ -153,34 +184,20 @@ export class Partition {
   }
 
   private async resumeInputs(restored: Readonly<Record<string, number>>): Promise<void> {
-    const { processor, control, index } = this.settings;
+    const { processor, control, index: partition, patience } = this.settings;
+    const starts = new Map<string, number>();
     for (const topic of processor.inputs) {
-      const earliest = await control.earliest(topic, index);
-      const position = restored[topic] ?? earliest;
-      if (position < earliest) reportGap(this.log, topic, position, earliest);
-      this.fetchPositions.set(topic, Math.max(position, earliest));
-      this.committedPositions.set(topic, Math.max(position, earliest));
+      const place = { topic, partition, restored: restored[topic] };
+      starts.set(topic, await startOfInput(control, this.log, place, patience));
     }
-    this.seekInputs();
-    this.resumeFetch();
-  }
-
-  private resumeFetch(): void {
-    this.paused = false;
-    const { processor, control } = this.settings;
-    for (const topic of processor.inputs) if (!this.holds.waits(topic)) control.resume(topic, this.index);
+    if (this.is('closed')) return;
+    for (const [topic, start] of starts) this.committedPositions.set(topic, start);
+    this.inputs.start(starts);
   }
 
   /** After a rebalance that left the partition here, the client starts from the group's offsets, which lag behind. */
   seekInputs(): void {
-    for (const [topic, position] of this.fetchPositions) {
-      this.settings.control.seek(topic, this.index, position);
-    }
-  }
-
-  private pauseInputs(): void {
-    this.paused = true;
-    for (const topic of this.settings.processor.inputs) this.settings.control.pause(topic, this.index);
+    this.inputs.seekAll();
   }
 
   /** Takes what the client fetched; returns at once, so that no partition waits for another. */
@@ -188,34 +205,19 @@ export class Partition {
     if (batch.topic === this.settings.processor.stateTopic) {
       this.movedAt = performance.now();
       this.restore?.take(batch.messages);
-    } else if (this.is('running')) this.offerInputs(batch);
-  }
-
-  private offerInputs(batch: Batch): void {
-    const { topic } = batch;
-    // (The client's types leave this field out.)
-    const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string };
-    if (this.holds.isStray(topic, Number(fetchedOffset))) return;
-    const expected = this.fetchPositions.get(topic) ?? 0;
-    // The client jumped, because the broker no longer had the offset.
-    if (Number(fetchedOffset) > expected) reportGap(this.log, topic, expected, Number(fetchedOffset));
-    metrics.records.inc({ topic }, batch.messages.length);
-    for (const message of batch.messages) {
-      const offset = Number(message.offset);
-      if (offset < expected) continue;
-      this.inbox.push({ topic, offset, message });
-      announceSignal(this.logic, topic, this.index, message, this.settings.codec);
+    } else if (this.is('running')) {
+      try {
+        this.inputs.offer(batch);
+        this.pump();
+      } catch (error) {
+        this.fail(asFailure(error));
+      }
     }
-    this.fetchPositions.set(topic, Number(batch.lastOffset()) + 1);
-    if (this.inbox.overfull && !this.paused) this.pauseInputs();
-    this.pump();
   }
 
-  /** The client went past records that it does not show: control records and aborted ones. */
-  skipped(topic: string, next: number): void {
-    const position = this.fetchPositions.get(topic);
-    if (!this.is('running') || this.holds.has(topic)) return;
-    if (position !== undefined && next > position) this.fetchPositions.set(topic, next);
+  /** The client is done with a batch, which it may not have offered. */
+  batchEnded(topic: string, batch: EndedBatch): void {
+    if (this.is('running')) this.inputs.batchEnded(topic, batch);
   }
 
   /** Handles what there is room for, and starts a commit when none is under way. Call it whenever something changed. */
@@ -223,45 +225,68 @@ export class Partition {
     const { logic } = this;
     if (!this.is('running') || logic === null) return;
     this.handleInbox(logic);
-    if (this.paused && this.inbox.roomy) this.resumeFetch();
-    this.alarm.set(logic.nextAlarm(), this.restore?.marker ?? '');
+    this.inputs.resumeIfRoomy();
+    this.alarm.set(this.nextAlarm(logic), this.restore?.marker ?? '');
     if (this.committing !== null || this.transaction.empty) return;
     if (this.transaction.urgent || this.transaction.full) this.commit(logic);
     else this.lazyTimer ??= setTimeout(() => this.commitLazily(), lazyMs);
   }
 
+  private nextAlarm(logic: PartitionLogic): number | null {
+    const due = logic.nextAlarm();
+    return due === null ? null : Math.max(due, this.recovery.timersFrom);
+  }
+
   private handleInbox(logic: PartitionLogic): void {
-    if (this.loadingSchema) return;
-    for (let item = this.inbox.peek(); item !== undefined; item = this.inbox.peek()) {
+    if (this.schema !== 'there') return;
+    for (let item = this.inputs.peek(); item !== undefined; item = this.inputs.peek()) {
       if (this.transaction.full || !logic.ready()) return;
+      const alone = this.goesAlone(item);
+      if (this.transaction.alone || (alone && !this.transaction.empty)) {
+        this.transaction.urgent = true;
+        return;
+      }
       const due = logic.notBefore?.(item.topic, item.message) ?? 0;
       if (due > this.settings.now()) {
-        this.hold(item, due);
+        this.inputs.hold(item, due - this.settings.now());
         continue;
       }
-      if (!this.isRaw(item.topic) && needsSchema(item.message, this.settings.codec)) {
+      const verdict = this.verdictOn(item);
+      const readable = verdict !== null || this.isRaw(item.topic);
+      if (!readable && needsSchema(item.message, this.settings.codec)) {
         void this.loadSchema(item.message);
         return;
       }
-      this.inbox.shift();
+      this.inputs.shift();
       this.movedAt = performance.now();
-      this.handle(logic, item.topic, item.message);
+      if (verdict === null) this.handle(logic, item);
+      else this.bury(item, verdict);
       this.transaction.positions.set(item.topic, item.offset + 1);
+      if (alone) this.transaction.alone = true;
     }
+  }
+
+  /** Whether it shares its transaction with nothing, because what came of it may be why a commit was refused. */
+  private goesAlone({ topic, offset, message }: Fetched): boolean {
+    return (
+      this.recovery.suspects.has(topic, offset) ||
+      (this.recovery.suspects.suspectsTimers && this.alarm.awaits(message))
+    );
+  }
+
+  /** Why it is not handled: what came of it was refused. */
+  private verdictOn({ topic, offset }: Fetched): Failure | null {
+    const verdict = this.recovery.suspects.verdict(topic, offset);
+    // A dead letter is passed over only for what is in it. Topics that are missing are missing for all of them.
+    const passing = topic !== this.settings.topics.dlq || verdict?.code === 'output_refused';
+    return passing ? verdict : null;
   }
 
   private isRaw(topic: string): boolean {
     return this.settings.processor.raw?.has(topic) === true;
   }
 
-  /** Its topic waits until the record is due, and is then read again from there. */
-  private hold({ topic, offset }: Fetched, due: number): void {
-    this.inbox.drop(topic);
-    this.fetchPositions.set(topic, offset);
-    this.holds.hold(topic, offset, due - this.settings.now(), () => !this.paused);
-  }
-
-  private handle(logic: PartitionLogic, topic: string, message: KafkaMessage): void {
+  private handle(logic: PartitionLogic, { topic, offset, message }: Fetched): void {
     const { transaction, aside } = this;
     const { codec } = this.settings;
     const now = this.settings.now();
@@ -270,13 +295,15 @@ export class Partition {
       if (this.alarm.rings(message)) this.ring(logic);
       return;
     }
+    transaction.inputs += 1;
+    transaction.lastInput = { topic, offset };
     const behind = aside.behind(topic, message, now);
     if (behind !== null) return transaction.add(behind);
     transaction.begin();
     try {
       const partition = this.index;
       const urgency = this.isRaw(topic)
-        ? logic.handleRaw?.({ topic, partition, offset: Number(message.offset), message }, now, transaction)
+        ? logic.handleRaw?.({ topic, partition, offset, message }, now, transaction)
         : logic.handle(decodeRecord(topic, partition, message, codec), now, transaction);
       if (urgency === 'urgent') transaction.urgent = true;
       aside.handled(topic, message, now);
@@ -286,33 +313,43 @@ export class Partition {
     }
   }
 
+  /** What came of it was refused: it becomes a dead letter without being handled. */
+  private bury({ topic, offset, message }: Fetched, verdict: Failure): void {
+    const { transaction, aside } = this;
+    transaction.inputs += 1;
+    transaction.lastInput = { topic, offset };
+    transaction.condemned = true;
+    transaction.urgent = true;
+    // A dead letter of a dead letter would come next. It is in its topic, and stays there.
+    if (topic === this.settings.topics.dlq)
+      this.log.error({ code: verdict.code, topic, offset, error: verdict.message }, 'passed over');
+    else if (aside !== null) transaction.add(aside.failed(topic, message, verdict, this.settings.now()));
+  }
+
   /** The alarm is due, and waits for nothing that was reported before. */
   private rang(): void {
     if (!this.is('running') || this.logic === null) return;
-    this.ring(this.logic);
+    // What is there commits first, and it rings again.
+    if (this.recovery.suspects.suspectsTimers && !this.transaction.empty) this.transaction.urgent = true;
+    else this.ring(this.logic);
     this.pump();
   }
 
   private ring(logic: PartitionLogic): void {
     const now = this.settings.now();
     // Something that was read before the barrier may have moved the timer.
-    if ((logic.nextAlarm() ?? Number.POSITIVE_INFINITY) > now) return;
+    if ((this.nextAlarm(logic) ?? Number.POSITIVE_INFINITY) > now) return;
     metrics.alarms.inc();
     logic.alarm(now, this.transaction);
     this.transaction.urgent = true;
+    this.transaction.rang = true;
+    if (this.recovery.suspects.suspectsTimers) this.transaction.alone = true;
   }
 
   private async loadSchema({ value }: KafkaMessage): Promise<void> {
     if (value === null) return;
-    this.loadingSchema = true;
-    try {
-      await loadSchema(this.settings.codec, value);
-    } catch (error) {
-      this.fail(asFailure(error, 'registry_unavailable'));
-    } finally {
-      this.loadingSchema = false;
-      this.pump();
-    }
+    await this.load(value);
+    this.pump();
   }
 
   private commitLazily(): void {
@@ -339,7 +376,7 @@ export class Partition {
     } catch (error) {
       metrics.commits.inc({ outcome: 'failed' });
       this.committing = null;
-      this.fail(asFailure(error, 'commit_unknown'));
+      this.fail(asFailure(error, 'commit_unknown'), transaction);
       return;
     }
     metrics.commits.inc({ outcome: 'committed' });
@@ -348,6 +385,7 @@ export class Partition {
     this.movedAt = performance.now();
     this.committing = null;
     for (const [topic, position] of transaction.positions) this.committedPositions.set(topic, position);
+    this.recovery.committed(transaction);
     transaction.announce(({ message, cause }) =>
       this.log.error({ error: message, cause: String(cause) }, 'after commit'),
     );
@@ -367,11 +405,15 @@ export class Partition {
   }
 
   /** The outcome of a transaction is unknown or the partition has a new owner: the changelog knows, memory does not. */
-  private fail(failure: Failure): void {
+  private fail(failure: Failure, transaction: Transaction | null = null): void {
     if (!this.is('running')) return;
-    this.log.warn({ code: failure.code, error: failure.message }, 'acquiring the partition again');
     this.state = 'acquiring';
-    void this.acquire();
+    this.inputs.pause();
+    const hopeless = this.recovery.failed(failure, transaction);
+    const { count: failures } = this.recovery.troubles;
+    this.log.warn({ code: failure.code, error: failure.message, failures }, 'acquiring the partition again');
+    if (hopeless) this.settings.crash(failure);
+    else void this.acquire();
   }
 
   private stopLazyTimer(): void {
@@ -380,13 +422,14 @@ export class Partition {
   }
 
   private discard(): void {
-    this.inbox.clear();
+    this.inputs.clear();
     this.transaction = new Transaction();
+    this.restore?.giveUp();
+    this.schema = 'there';
     this.logic?.close();
     this.logic = null;
     this.restore = null;
     this.aside = null;
-    this.holds.clear();
     this.stopLazyTimer();
     this.alarm.clear();
   }

@@ -1,6 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { Decoded } from '#schemas/codec.ts';
 import type { RecordName } from '#schemas/types.gen.ts';
+import type { Failure } from './failures.ts';
 import type { Outbox } from './outbox.ts';
 
 /** A decoded record of an input topic. */
@@ -15,6 +16,8 @@ export interface InputRecord {
   readonly traceparent: string | null;
   readonly decoded: Decoded;
   readonly bytes: Buffer;
+  /** It came from another partition, and is not passed on again. */
+  readonly forwarded?: boolean;
 }
 
 /** A record as it came. */
@@ -45,6 +48,8 @@ export interface Processor {
   /** Transactional ids that take turns in a partition: two where transactions follow each other closely. */
   readonly transactionalIds: (partition: number) => readonly string[];
   open(partition: number): PartitionLogic;
+  /** Asked before an error ends the process. True: the service goes on without this processor. */
+  survives?(failure: Failure): Promise<boolean>;
 }
 
 /** What a service does in one partition. Nothing here waits, and nothing here reads a clock. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, TopicMessages } from 'kafkajs';
-import { brokerErrorType } from './broker-error.ts';
 import { within } from './deadline.ts';
 import { Failure } from './failures.ts';
 import { Partitioners } from './kafkajs.ts';
 import type { Logger } from './log.ts';
 import { type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
+import { refusalOf } from './refusals.ts';
 import { splitSends } from './sends.ts';
 import { stopPoint } from './stop-point.ts';
 
@@ -74,7 +74,7 @@ export async function openPublisher(
         const landed = await sendUntilLanded(batch.flatMap(({ records }) => records));
         for (const waiting of batch) waiting.landed(landed);
       } catch (error) {
-        if (batch.length > 1 && refusals.has(brokerErrorType(error) ?? '')) await sendEach(batch);
+        if (batch.length > 1 && refusalOf(error)?.certain === true) await sendEach(batch);
         else for (const waiting of batch) waiting.failed(error);
       }
     }
@@ -112,9 +112,9 @@ export async function openPublisher(
           baseOffset: Number(baseOffset ?? -1),
         }));
       } catch (error) {
-        const type = brokerErrorType(error) ?? '';
-        if (refusals.has(type)) throw error;
-        if (type === 'UNKNOWN_TOPIC_OR_PARTITION' && performance.now() > missingUntil) {
+        const refusal = refusalOf(error);
+        if (refusal?.certain === true) throw error;
+        if (refusal?.code === 'topic_missing' && performance.now() > missingUntil) {
           const topics = topicMessages.map(({ topic }) => topic).join(', ');
           throw new Failure('topic_missing', `${topics}: missing for ${missingMs / 1000} s`, {
             cause: error,
@@ -152,12 +152,3 @@ export async function openPublisher(
     },
   };
 }
-
-/** The broker's no to the records or the topic: sending them again cannot help. */
-const refusals: ReadonlySet<string> = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_RECORD',
-  'TOPIC_AUTHORIZATION_FAILED',
-  'CLUSTER_AUTHORIZATION_FAILED',
-]);

@@ -47,15 +47,16 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
   try {
     const offsets = await topicOffsets(admin, topic);
     const ends = new Map<number, number>();
-    const starts = new Map<number, number>();
+    /** Where reading goes on. */
+    const next = new Map<number, number>();
     for (const { partition, low, high } of offsets) {
       const wanted = settings.from === undefined ? Number(low) : settings.from.get(partition);
       if (wanted === undefined) continue;
-      starts.set(partition, settings.start === 'latest' ? Number(high) : Math.max(wanted, Number(low)));
+      next.set(partition, settings.start === 'latest' ? Number(high) : Math.max(wanted, Number(low)));
       ends.set(partition, Number(high));
     }
     const open = new Set(
-      [...ends].filter(([partition, end]) => (starts.get(partition) ?? 0) < end).map(([p]) => p),
+      [...ends].filter(([partition, end]) => (next.get(partition) ?? 0) < end).map(([p]) => p),
     );
     if (until === 'end' && open.size === 0) return;
     await consumer.connect();
@@ -69,16 +70,18 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
       );
       consumer.on(consumer.events.GROUP_JOIN, () => {
         for (const { partition } of offsets) {
-          const start = starts.get(partition);
-          if (start === undefined) consumer.pause([{ topic, partitions: [partition] }]);
-          else consumer.seek({ topic, partition, offset: String(start) });
+          const from = next.get(partition);
+          if (from === undefined) consumer.pause([{ topic, partitions: [partition] }]);
+          else consumer.seek({ topic, partition, offset: String(from) });
         }
       });
       // The end may be a control record, which no handler sees: this event counts those, too.
       consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+        const { partition, batchSize, lastOffset } = payload;
+        // It comes for stale batches as well, of which nothing was read.
+        if (batchSize === 0) next.set(partition, Math.max(next.get(partition) ?? 0, Number(lastOffset) + 1));
         if (until !== 'end') return;
-        if (Number(payload.lastOffset) + 1 >= (ends.get(payload.partition) ?? 0))
-          open.delete(payload.partition);
+        if ((next.get(partition) ?? 0) >= (ends.get(partition) ?? 0)) open.delete(partition);
         if (open.size === 0) done();
       });
       consumer
@@ -88,7 +91,8 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
             if (isStale() || signal.aborted) return;
             for (const message of batch.messages) {
               const offset = Number(message.offset);
-              if (offset < (starts.get(batch.partition) ?? 0)) continue;
+              if (offset < (next.get(batch.partition) ?? 0)) continue;
+              next.set(batch.partition, offset + 1);
               if (until === 'end' && offset >= (ends.get(batch.partition) ?? 0)) break;
               try {
                 if (settings.each({ topic, partition: batch.partition, offset, message }) === false)
@@ -97,6 +101,7 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
                 return failed(error);
               }
             }
+            next.set(batch.partition, Number(batch.lastOffset()) + 1);
           },
         })
         .catch(failed);

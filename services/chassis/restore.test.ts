@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import type { KafkaMessage } from 'kafkajs';
 import { createCodec } from '#schemas/codec.ts';
 import { numberedIds } from '#schemas/numbered.ts';
@@ -71,4 +71,34 @@ test('it waits for a marker that comes later', async () => {
 test('positions that are none are refused', () => {
   const { restore } = reading();
   assert.throws(() => restore.take([record(positionsKey, '{"in":"far"}')]));
+});
+
+test('a restore may take as long as it likes while something comes, and fails after a minute without', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { restore } = reading();
+    const waiting = restore.done();
+    let over = false;
+    waiting.catch(() => {
+      over = true;
+    });
+    for (let i = 0; i < 5; i++) {
+      mock.timers.tick(59_999);
+      restore.take([record('a', String(i))]);
+      await new Promise((turn) => setImmediate(turn));
+    }
+    assert.equal(over, false);
+    const failed = assert.rejects(waiting, { code: 'deadline_exceeded' });
+    mock.timers.tick(60_000);
+    await failed;
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('a restore that is given up ends at once', async () => {
+  const { restore } = reading();
+  const waiting = restore.done();
+  restore.giveUp();
+  await assert.rejects(waiting, { code: 'aborted' });
 });

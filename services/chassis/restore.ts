@@ -13,8 +13,8 @@ export const positionsKey = '@positions';
 
 const Positions = z.record(z.string(), z.number().int().nonnegative());
 
-const deadlineMs = 60_000;
-const schemaDeadlineMs = 10_000;
+/** How long nothing of the changelog may come; milliseconds. A long one takes as long as it takes. */
+const silenceMs = 60_000;
 
 /**
  * One reading of a partition's changelog, up to the marker that this owner has written behind its fence: nothing that
@@ -29,8 +29,10 @@ export class Restore {
   private readonly logic: PartitionLogic;
   private readonly aside: Pick<Aside, 'restore'>;
   private readonly codec: Codec;
-  private readonly schemas: Promise<void>[] = [];
-  private reached: (() => void) | null = null;
+  /** Of each schema that is not loaded, a value that was written with it. */
+  private readonly strange = new Map<number, Buffer>();
+  private readonly reached = Promise.withResolvers<void>();
+  private silence: NodeJS.Timeout | null = null;
   private over = false;
 
   constructor(logic: PartitionLogic, aside: Pick<Aside, 'restore'>, codec: Codec) {
@@ -40,6 +42,7 @@ export class Restore {
   }
 
   take(messages: readonly KafkaMessage[]): void {
+    if (this.silence !== null) this.listen();
     for (const { key, value } of messages) {
       if (this.over) return;
       const name = key?.toString() ?? '';
@@ -57,31 +60,49 @@ export class Restore {
 
   private takeState(key: string, value: Buffer | null): void {
     // An older version may have written it. What the registry does not have, decoding will name.
-    if (value !== null && !this.codec.knows(value)) {
-      this.schemas.push(this.codec.load(value, AbortSignal.timeout(schemaDeadlineMs)));
-    }
+    if (value !== null && !this.codec.knows(value)) this.strange.set(value.readInt32BE(1), value);
     this.logic.restore(key, value);
   }
 
-  /** Waits for the marker, and for the schemas of all that was read. */
-  async done(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+  /**
+   * Waits for the marker. Answers values of which no schema is loaded: they are to be loaded before the state is used.
+   * Throws Failure `deadline_exceeded` when nothing came for a minute, and `aborted` when it was given up.
+   */
+  async done(): Promise<readonly Buffer[]> {
+    if (!this.over) this.listen();
     try {
-      await new Promise<void>((reached, late) => {
-        if (this.over) return reached();
-        this.reached = reached;
-        const failure = new Failure('deadline_exceeded', `the state was not restored in ${deadlineMs} ms`);
-        timer = setTimeout(() => late(failure), deadlineMs);
-      });
+      await this.reached.promise;
     } finally {
-      clearTimeout(timer);
+      this.hush();
       this.over = true;
     }
-    await Promise.all(this.schemas);
+    return [...this.strange.values()];
+  }
+
+  /** Nobody waits for it any more. */
+  giveUp(): void {
+    this.fail(new Failure('aborted', 'the restore was given up'));
+  }
+
+  private listen(): void {
+    this.hush();
+    const failure = new Failure('deadline_exceeded', `nothing of the state came in ${silenceMs} ms`);
+    this.silence = setTimeout(() => this.fail(failure), silenceMs);
+  }
+
+  private hush(): void {
+    if (this.silence !== null) clearTimeout(this.silence);
+    this.silence = null;
+  }
+
+  private fail(failure: Failure): void {
+    this.reached.reject(failure);
+    // Where nobody waits, nobody needs to know.
+    this.reached.promise.catch(() => undefined);
   }
 
   private end(): void {
     this.over = true;
-    this.reached?.();
+    this.reached.resolve();
   }
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { openCodec } from '#schemas/codec.ts';
-import { groupName, topicNames, transactionalId } from '#topics/table.ts';
+import { groupName, topicNames, topicsTogetherWith, transactionalId } from '#topics/table.ts';
 import { type Config, readConfig } from './config.ts';
 import { startConsumer } from './consumer.ts';
 import { asFailure, Failure } from './failures.ts';
@@ -146,6 +146,7 @@ export async function openContext(
         kafka,
         admin,
         processor,
+        together: processor.inputs.flatMap((input) => topicsTogetherWith(prefix, input)),
         groupId: groupName(prefix, processor.service),
         publisher,
         codec,
@@ -155,7 +156,10 @@ export async function openContext(
         transactionTimeoutMs: config.RAVENHELM_TRANSACTION_TIMEOUT_MS,
         now,
         log,
-        crash,
+        crash: (failure) => {
+          if (processor.survives === undefined) return crash(failure);
+          void processor.survives(failure).then((survived) => survived || crash(failure));
+        },
       }),
   };
 }

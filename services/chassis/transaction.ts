@@ -11,6 +11,15 @@ export class Transaction implements Outbox {
   /** Position after the last handled record, by input topic. */
   readonly positions = new Map<string, number>();
   urgent = false;
+  /** It takes no more input: what it holds may be why a commit failed. */
+  alone = false;
+  /** How many inputs it holds, barriers not counted, and the last of them. */
+  inputs = 0;
+  lastInput = { topic: '', offset: -1 };
+  /** Timers have fired into it. */
+  rang = false;
+  /** Its input was made a dead letter because what came of it was refused. */
+  condemned = false;
   private readonly committed: (() => void)[] = [];
   private bytes = 0;
   private mark = { records: 0, committed: 0, bytes: 0 };
@@ -38,6 +47,16 @@ export class Transaction implements Outbox {
     this.records.length = this.mark.records;
     this.committed.length = this.mark.committed;
     this.bytes = this.mark.bytes;
+  }
+
+  /** What it holds, for whoever looks for why it was refused. */
+  summary(): string {
+    const size = ({ message }: OutgoingRecord) => message.value?.length ?? 0;
+    const [largest] = this.records.toSorted((a, b) => size(b) - size(a));
+    const topics = [...new Set(this.records.map(({ topic }) => topic))].join(', ');
+    return largest === undefined
+      ? 'no records'
+      : `${this.records.length} records to ${topics}, the largest of ${size(largest)} bytes to ${largest.topic}`;
   }
 
   get empty(): boolean {

@@ -1,5 +1,6 @@
 import TinyQueue from 'tinyqueue';
 import { Failure } from '#chassis/failures.ts';
+import { writeHeaders } from '#chassis/letter-headers.ts';
 import type { Logger } from '#chassis/log.ts';
 import { metrics } from '#chassis/metrics.ts';
 import type { Outbox } from '#chassis/outbox.ts';
@@ -70,12 +71,12 @@ export class Missions implements PartitionLogic {
   private readonly absences: Absences;
 
   constructor(settings: MissionsSettings) {
-    const { agents, outstanding } = settings;
+    const { agents, outstanding, roles } = settings;
     this.settings = settings;
-    this.dispatcher = new Dispatcher({
-      limit: (role) =>
-        outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown),
-    });
+    const limit = (role: string) =>
+      outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown);
+    // What waits for a role whose topic is gone goes on waiting: sent, it would fail the transaction.
+    this.dispatcher = new Dispatcher({ limit: (role) => (roles.has(role) ? limit(role) : 0) });
     this.sender = new Sender(settings, this.dispatcher);
     this.absences = new Absences(agents);
   }
@@ -126,15 +127,22 @@ export class Missions implements PartitionLogic {
     const { topics, codec, partition, partitions } = this.settings;
     const command = readCommand(record);
     const home = partitionOf(command.mission_id, partitions);
-    const headers = record.traceparent === null ? {} : { headers: { traceparent: record.traceparent } };
     if (home !== partition) {
+      // Two orchestrators that count differently would pass it to each other for ever.
+      if (record.forwarded === true)
+        throw new Failure(
+          'partitions_differ',
+          `found a command of partition ${home} on ${partition}, where it was passed on to`,
+        );
+      const trace = record.traceparent === null ? {} : { traceparent: record.traceparent };
+      const headers = { ...trace, ...writeHeaders({ forwarded: String(partition) }) };
       const { mission_id, event_id } = command;
       const value = codec.encodeRecord('MissionCommand', {
         ...command.command,
         correlation_id: mission_id,
         event_id,
       });
-      out.send(topics.missions, { key: mission_id, value, partition: home, ...headers });
+      out.send(topics.missions, { key: mission_id, value, partition: home, headers });
       return 'urgent';
     }
     const input = inputOf(command, record.traceparent ?? '', this.settings.roles);

@@ -25,7 +25,8 @@ export interface Sent {
 }
 
 export interface PlaySettings {
-  readonly roles: readonly string[];
+  /** A set may change while it plays, as topics come and go. */
+  readonly roles: readonly string[] | ReadonlySet<string>;
   readonly outstanding?: number | null;
   readonly agents?: AgentsView;
 }
@@ -50,7 +51,12 @@ export class PartitionPlay {
     const { roles, outstanding = null, agents = everybody } = this.settings;
     const log = openLog('play', 'silent');
     const whole = { partition: 0, partitions: 1, topics, codec, log };
-    return new Missions({ ...whole, roles: new Set(roles), outstanding, agents });
+    return new Missions({
+      ...whole,
+      roles: roles instanceof Set ? roles : new Set(roles),
+      outstanding,
+      agents,
+    });
   }
 
   /** As after a crash: what is in memory is gone. */

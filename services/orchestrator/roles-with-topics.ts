@@ -14,12 +14,15 @@ interface Topics {
 const callsBetweenLooks = 5;
 
 export interface RolesWithTopics {
-  /** Grows when a look finds more. A role stays: a broker that is coming up may not list all that there is. */
+  /**
+   * Grows when a look finds more. A role goes when two looks in a row do not find its topic: a broker that is coming up
+   * may once not list all that there is.
+   */
   readonly roles: ReadonlySet<string>;
   /** Of the missions topic. */
   readonly partitions: number;
   /**
-   * Looks for topics of new roles; to be called about once a second, with the roles that agents run. One look at a time,
+   * Looks for topics of new roles, and whether those of the others are still there; to be called about once a second, with the roles that agents run. One look at a time,
    * and one that fails is only logged: what is known stays known. Resolves when this look, if any, is over.
    */
   look(run: Iterable<string>): Promise<void>;
@@ -44,6 +47,8 @@ export async function rolesWithTopics(
   }
   const metadata = await admin.fetchTopicMetadata({ topics: [topics.missions] });
   const sought = new Set<string>();
+  /** Roles whose topic the last look did not find. */
+  let doubted: ReadonlySet<string> = new Set();
   let calls = 0;
   let looking = false;
   return {
@@ -56,8 +61,14 @@ export async function rolesWithTopics(
       calls = 0;
       looking = true;
       try {
-        const found = rolesIn(await admin.listTopics()).filter((role) => !roles.has(role));
+        const listed = new Set(rolesIn(await admin.listTopics()));
+        const found = [...listed].filter((role) => !roles.has(role));
         for (const role of found) roles.add(role);
+        const missing = [...roles].filter((role) => !listed.has(role));
+        const gone = missing.filter((role) => doubted.has(role));
+        doubted = new Set(missing);
+        for (const role of gone) roles.delete(role);
+        if (gone.length > 0) log.warn({ code: 'topic_missing', roles: gone }, 'topics of roles are gone');
         // Whoever runs what has no topic is no reason to look again at once.
         for (const role of started) sought.add(role);
         if (found.length > 0) log.info({ roles: found }, 'topics of new roles');

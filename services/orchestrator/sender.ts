@@ -13,6 +13,8 @@ export interface SenderSettings {
   readonly partition: number;
   readonly partitions: number;
   readonly topics: TopicNames;
+  /** Roles that have a topic. */
+  readonly roles: ReadonlySet<string>;
   readonly codec: Codec;
 }
 
@@ -52,8 +54,8 @@ export class Sender {
         // A task that was cancelled before its first assignment is known to no worker.
         if (attempt === 0) continue;
         if (kind === 'mission') this.command(commandToChild(state, event), headers, out);
-        // Nor is one of which nothing was sent.
-        else if (!unsent.has(task_id))
+        // Nor is one of which nothing was sent; and nobody reads a topic that is gone.
+        else if (!unsent.has(task_id) && this.settings.roles.has(role))
           out.send(topics.tasks(role), { key: `${state.mission_id}/${task_id}`, value: bytes, ...headers });
       }
     }

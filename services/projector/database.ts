@@ -96,6 +96,8 @@ export function openDatabase(settings: DatabaseSettings): Database {
 
 /** By the class of the SQLSTATE: cardinality, data exception, constraint violation, program limit. */
 const refusals = new Set(['21', '22', '23', '54']);
+/** No answer to these values: a statement that takes too long, what PostgreSQL cannot do, an error inside it. */
+const doubts = new Set(['0A000', '57014', 'XX000']);
 /** Wrong password, no such database, something that does not exist or is not allowed. */
 const mistakes = new Set(['28', '3D', '3F', '42']);
 
@@ -114,6 +116,12 @@ export function translated(error: unknown): unknown {
   return new Failure('database_unavailable', `PostgreSQL does not answer: ${message || errorCode(error)}`, {
     cause: error,
   });
+}
+
+/** Whether PostgreSQL answered, and it may be the values: after a few tries that is believed. */
+export function mayBeTheValues(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: unknown };
+  return cause instanceof pg.DatabaseError && doubts.has(cause.code ?? '');
 }
 
 function isConnectionError(error: Error): boolean {

@@ -1,10 +1,11 @@
+import { Failure } from '#chassis/failures.ts';
 import type { FollowedBatch, FollowedRecord, FollowerHandler } from '#chassis/follower.ts';
 import { stopPoint } from '#chassis/stop-point.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { TopicNames } from '#topics/table.ts';
 import { AgentsFold } from './agents-fold.ts';
 import { Changes } from './changes.ts';
-import { type Client, type Database, DataRefused } from './database.ts';
+import { type Client, type Database, mayBeTheValues } from './database.ts';
 import { DeadLettersFold } from './dead-letters-fold.ts';
 import { DecisionsFold } from './decisions-fold.ts';
 import { type Fold, type FoldedBatch, loadSchemas, nothingToRemember, putError } from './fold.ts';
@@ -35,6 +36,9 @@ export interface ProjectionSettings {
   readonly limits?: ReadonlyMap<string, number>;
 }
 
+/** Times in a row that the same records may fail in PostgreSQL until it is believed that they are why. */
+const mostDoubts = 3;
+
 /** Where a partition stands, as this process believes. */
 interface Place {
   readonly next: number;
@@ -56,6 +60,8 @@ export class Projection implements FollowerHandler {
   private readonly upsert: Upsert;
   private readonly offsets: string;
   private readonly places = new Map<string, Place>();
+  /** How often in a row each partition has failed at the place where it stands. */
+  private readonly doubts = new Map<string, { readonly next: number; readonly count: number }>();
   private migrated: Promise<void> | null = null;
 
   constructor(settings: ProjectionSettings) {
@@ -130,12 +136,12 @@ export class Projection implements FollowerHandler {
     }
   }
 
-  /** A record that the database refuses is found by halving, written down, and passed over. */
+  /** A record that cannot become rows is found by halving, written down, and passed over. */
   private async commit(batch: FoldedBatch, next: number): Promise<void> {
     try {
       await this.commitOnce(batch, next, (client, changes) => this.fold(client, batch, changes));
     } catch (error) {
-      if (!(error instanceof DataRefused)) throw error;
+      if (!this.blamesRecords(batch, error)) throw error;
       const { records } = batch;
       this.folds.get(batch.topic)?.forget(batch.partition);
       if (records.length > 1) {
@@ -151,6 +157,22 @@ export class Projection implements FollowerHandler {
         return nothingToRemember;
       });
     }
+  }
+
+  /**
+   * What PostgreSQL refuses, and what we cannot fold. What fails three times at the same place though PostgreSQL answers
+   * is not waited for any longer.
+   */
+  private blamesRecords({ topic, partition }: FoldedBatch, error: unknown): boolean {
+    if (error instanceof Moved) return false;
+    if (!(error instanceof Failure)) return true;
+    if (!mayBeTheValues(error)) return false;
+    const name = `${topic}/${partition}`;
+    const next = this.places.get(name)?.next ?? 0;
+    const before = this.doubts.get(name);
+    const count = before?.next === next ? before.count + 1 : 1;
+    this.doubts.set(name, { next, count });
+    return count >= mostDoubts;
   }
 
   private fold(client: Client, batch: FoldedBatch, changes: Changes): Promise<{ committed(): void }> {

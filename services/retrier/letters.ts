@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
-import { asFailure, Failure } from '#chassis/failures.ts';
+import { asFailure, Failure, type FailureCode } from '#chassis/failures.ts';
 import { count, header, originalKey } from '#chassis/letter-headers.ts';
-import type { Outbox } from '#chassis/outbox.ts';
+import type { Outbox, Outgoing } from '#chassis/outbox.ts';
 import type { InputRecord, PartitionLogic, RawRecord, Urgency } from '#chassis/processor.ts';
 import { placeOfRecord } from '#chassis/retry-policy.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
+import { MiB } from '#topics/row.ts';
 import { letterRetentionMs, type TopicNames, takesRecordsBack } from '#topics/table.ts';
 import { actionOf, decide, type Request } from './decide.ts';
 import { Letter, letterId, readLetterId } from './letter.ts';
@@ -29,6 +30,8 @@ const editPrefix = 'edit/';
 /** What one transaction sends at the most. */
 const mostAtOnce = 200;
 const mostBytesAtOnce = 4_000_000;
+/** What a batch of a single record adds to it, generously. */
+const batchOverhead = 4096;
 /** A sending that was late catches up so much; milliseconds. */
 const catchUpMs = 200;
 
@@ -70,7 +73,7 @@ export class Letters implements PartitionLogic {
       .filter(({ state }) => state === 'queued')
       .toSorted((a, b) => (a.order?.number ?? 0) - (b.order?.number ?? 0));
     this.queue = queued.map(({ offset }) => offset);
-    this.lastNumber = Math.max(0, ...inOrder.map(([, { order }]) => order?.number ?? 0));
+    this.lastNumber = inOrder.reduce((last, [, { order }]) => Math.max(last, order?.number ?? 0), 0);
   }
 
   ready(): boolean {
@@ -79,6 +82,11 @@ export class Letters implements PartitionLogic {
 
   notBefore(topic: string, message: RawRecord['message']): number | null {
     return this.isRetry(topic) ? count(message.headers, 'dueAt') : null;
+  }
+
+  /** Topics that records are sent back to take a mebibyte, but for requests, which carry edits. */
+  private mostBytes(topic: string): number {
+    return (topic === this.settings.topics.dlqRequests ? 2 : 1) * MiB - batchOverhead;
   }
 
   private isRetry(topic: string): boolean {
@@ -107,6 +115,9 @@ export class Letters implements PartitionLogic {
       return;
     }
     const back = afterWaiting(message, size);
+    const bytes = bytesOf(back.record);
+    const most = this.mostBytes(back.topic);
+    if (bytes > most) throw tooLarge(back.topic, bytes, most);
     out.send(back.topic, back.record);
     metrics.sentBack.inc();
   }
@@ -281,6 +292,13 @@ export class Letters implements PartitionLogic {
     }
     const { value, upcast: isUpcast } = upcast(this.edits.get(offset) ?? message.value, codec);
     const { record } = redriven(message, value, size);
+    const bytes = bytesOf(record);
+    const most = this.mostBytes(topic);
+    if (bytes > most) {
+      const { code, message: why } = tooLarge(topic, bytes, most);
+      this.cannotSend(letter, code, why, now, out);
+      return 0;
+    }
     out.send(topic, record);
     this.keep({ ...letter, state: 'redriven' });
     this.dropEdit(offset);
@@ -297,13 +315,7 @@ export class Letters implements PartitionLogic {
     return value?.length ?? 0;
   }
 
-  private cannotSend(
-    letter: Letter,
-    code: 'not_found' | 'topic_missing',
-    why: string,
-    now: number,
-    out: Outbox,
-  ): void {
+  private cannotSend(letter: Letter, code: FailureCode, why: string, now: number, out: Outbox): void {
     const id = letterId(letter.partition, letter.offset);
     this.keep({ ...letter, state: 'waiting', order: null });
     this.say(out, letter, letter.order?.request ?? '', now, {
@@ -347,6 +359,18 @@ export class Letters implements PartitionLogic {
   close(): void {
     this.settings.bytes.forget(this.settings.partition);
   }
+}
+
+/** A record that its topic does not take would fail every transaction of the partition, again and again. */
+const tooLarge = (topic: string, bytes: number, most: number): Failure =>
+  new Failure('record_too_large', `found ${bytes} bytes for ${topic}, expected at most ${most}`);
+
+function bytesOf({ key, value, headers = {} }: Outgoing): number {
+  const headerBytes = Object.entries(headers).reduce(
+    (sum, [name, text]) => sum + name.length + Buffer.byteLength(String(text ?? '')) + 8,
+    0,
+  );
+  return Buffer.byteLength(key ?? '') + (value?.length ?? 0) + headerBytes;
 }
 
 /** An edit has to be a record that can be read: nobody edits a letter to make it worse. */

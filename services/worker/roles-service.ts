@@ -1,4 +1,5 @@
 import { metrics } from '#chassis/metrics.ts';
+import type { Processor } from '#chassis/processor.ts';
 import { processScrubber } from '#chassis/secrets.ts';
 import { transactionalIds } from '#chassis/service.ts';
 import type { Service, ServiceContext } from '#chassis/service-context.ts';
@@ -10,6 +11,7 @@ import { systemClock } from './lease.ts';
 import { openModels } from './models/open-models.ts';
 import { openProcessTools } from './more-tools.ts';
 import { journalReader } from './read-journal.ts';
+import { type RoleHost, RoleHosts } from './role-hosts.ts';
 import type { WorkerParts } from './run-task.ts';
 import { Runners } from './runners.ts';
 import { warnOfMissingSandbox } from './tools/sandbox-warning.ts';
@@ -44,14 +46,20 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
     scrubber: processScrubber(),
     log,
   };
-  const hosted = await Promise.all([...roles.values()].map((role) => hostRole(context, parts, places, role)));
+  let hosts: RoleHosts | null = null;
+  const all = [...roles.values()].map((role) =>
+    roleHost(context, parts, places, role, () => hosts?.consumer(role.name)?.pump()),
+  );
+  hosts = await RoleHosts.open(all, () => admin.listTopics(), log);
+  const hosting = hosts;
+  const hosted = () => all.filter(({ role }) => hosting.consumer(role) !== undefined);
   return {
-    ready: () => hosted.every(({ consumer }) => consumer.ready()),
+    ready: () => hosting.ready(),
     vitals: () => ({
-      roles: [...roles.keys()],
-      running: hosted.reduce((sum, { runners }) => sum + runners.size, 0),
-      capacity: hosted.reduce((sum, { slots }) => sum + slots.capacity, 0),
-      pools: hosted.map(({ role, runners, slots }) => ({
+      roles: hosted().map(({ role }) => role),
+      running: all.reduce((sum, { runners }) => sum + runners.size, 0),
+      capacity: hosted().reduce((sum, { slots }) => sum + slots.capacity, 0),
+      pools: hosted().map(({ role, runners, slots }) => ({
         role,
         running: runners.size,
         capacity: slots.capacity,
@@ -59,26 +67,32 @@ export async function hostRoles(context: ServiceContext, roles: ReadonlyMap<stri
     }),
     async stop(deadlineMs) {
       // First no new claims, then the end of what runs; the group is left in between, so that others can go on.
-      await Promise.all(hosted.map(({ consumer }) => consumer.stop(deadlineMs)));
-      await Promise.all(hosted.map(({ runners }) => runners.drain(deadlineMs)));
+      await hosting.stop(deadlineMs);
+      await Promise.all(all.map(({ runners }) => runners.drain(deadlineMs)));
       await tools.stop(deadlineMs);
     },
   };
 }
 
-async function hostRole(context: ServiceContext, parts: WorkerParts, places: JournalPlaces, role: Role) {
+/** What hosts a role in this process. `pump` is called whenever there is room for one more task. */
+function roleHost(
+  context: ServiceContext,
+  parts: WorkerParts,
+  places: JournalPlaces,
+  role: Role,
+  pump: () => void,
+) {
   const { topics, codec, log, agent, config } = context;
   const slots: Slots = {
     capacity: Math.min(config.MAX_WORKERS_PER_ROLE, role.limits.concurrency),
     claiming: 0,
   };
   const service = `worker-${role.name}`;
-  let pump = (): void => {};
   const runners = new Runners(parts, () => {
     metrics.running.set({ role: role.name }, runners.size);
     pump();
   });
-  const consumer = await context.consume({
+  const processor: Processor = {
     service,
     inputs: [topics.tasks(role.name)],
     stateTopic: topics.state(service),
@@ -96,7 +110,7 @@ async function hostRole(context: ServiceContext, parts: WorkerParts, places: Jou
         clock: parts.clock,
         log,
       }),
-  });
-  pump = () => consumer.pump();
-  return { role: role.name, consumer, runners, slots };
+  };
+  const start: RoleHost['start'] = (survives) => context.consume({ ...processor, survives });
+  return { role: role.name, topic: topics.tasks(role.name), start, runners, slots };
 }
