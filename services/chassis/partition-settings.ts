@@ -44,7 +44,7 @@ export interface Patience {
 }
 
 /** A leader that was just elected may not yet say how far its log is committed. */
-export const usualPatience: Patience = { topicMs: 10_000, timersMs: 1000, rewindAsks: 10, rewindMs: 500 };
+export const usualPatience: Patience = { topicMs: 10_000, timersMs: 1000, rewindAsks: 40, rewindMs: 500 };
 
 /** What the client says of a batch that it is done with. */
 export interface EndedBatch {
