@@ -31,17 +31,19 @@ export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSet
 
 /**
  * What kafkajs calls an error but is its way of working: back-to-back transactions meet CONCURRENT_TRANSACTIONS,
- * a rebalance interrupts a heartbeat, and it announces each pause.
+ * a rebalance interrupts a heartbeat, it announces each pause, and each client finds out for itself that a broker is away
+ * or coordinates no longer. What comes of that is logged where it matters.
  */
 const expected =
-  /CONCURRENT_TRANSACTIONS|concurrent (transaction|operation)|rebalancing|Pausing fetching|Resuming fetching|Limiting retries/i;
+  /CONCURRENT_TRANSACTIONS|concurrent (transaction|operation)|rebalancing|Pausing fetching|Resuming fetching|Limiting retries|Connection: Connection error|not the correct coordinator|coordinator is (not available|loading)/i;
 
 function logInto(log: Logger): logCreator {
   return () =>
     ({ namespace, level, log: { message, error, groupId, retryCount } }) => {
       const text = `kafkajs ${namespace}: ${message}`;
       const fields = { error, groupId, retryCount };
-      if (level === logLevel.INFO || expected.test(`${message} ${error ?? ''}`)) log.debug(fields, text);
+      if (level === logLevel.INFO || expected.test(`${namespace}: ${message} ${error ?? ''}`))
+        log.debug(fields, text);
       else if (level === logLevel.WARN) log.warn(fields, text);
       else log.warn({ ...fields, kafkajs_level: 'error' }, text);
     };
