@@ -51,6 +51,8 @@ export interface AgentHealthPayload {
   readonly pools: readonly AgentPool[];
   /** How it ended. */
   readonly reason: string;
+  /** What a person should look at, a line each. */
+  readonly problems: readonly string[];
 }
 
 /** What an agent does for one role. */

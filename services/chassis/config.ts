@@ -39,6 +39,11 @@ const Environment = z.object({
    * agents can hold.
    */
   RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  /**
+   * How long an assignment that was sent may wait for an agent, while its role has a free one, before it is sent again;
+   * milliseconds.
+   */
+  RAVENHELM_SCHEDULE_TO_START_MS: z.coerce.number().int().min(1000).max(86_400_000).default(300_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   /** Port for /health, /ready and /metrics on the loopback interface; 0 takes a free one. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

@@ -38,6 +38,8 @@ export interface Service {
     readonly capacity: number;
     /** Of a worker: the same for each of its roles. */
     readonly pools?: readonly AgentPool[];
+    /** What a person should look at, a line each; `ravenhelm doctor` shows them. */
+    readonly problems?: readonly string[];
   };
   /** Takes nothing new, ends what it can until the deadline, gives the rest back. */
   stop(deadlineMs: number): Promise<void>;

@@ -64,6 +64,7 @@ class Fleet {
         send: (topic, { key, value }) =>
           void this.sent.push(`${topic} ${String(key)} ${value?.toString('base64')}`),
         afterCommit: () => undefined,
+        full: false,
       });
     }
     for (const [key, value] of this.owner.changes()) {

@@ -5,12 +5,14 @@ import { answer, unanswered } from './answering.ts';
 import { release } from './assigning.ts';
 import { spentInFull } from './budget.ts';
 import { beginUndoing } from './compensating.ts';
-import { cancelTasks } from './ending.ts';
+import { cut } from './cut.ts';
+import { cancelTasks, failAtOnce, mostResult } from './ending.ts';
 import { own } from './facts.ts';
 import { deadline, taskTimer } from './firing.ts';
 import {
   type CancelInput,
   type Decision,
+  type FailInput,
   type Input,
   ignore,
   isTaskReport,
@@ -51,6 +53,8 @@ export function decide(
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
+    case 'fail':
+      return failWith(turn, input);
     case 'emit':
       return emit(turn, input);
     case 'review':
@@ -136,5 +140,13 @@ function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
   const usage = spentInFull(turn.state);
   turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage, compensated: [] }));
   cancelTasks(turn, 'the mission was cancelled');
+  return turn.decision();
+}
+
+/** As far as it depends on this there is nothing to be decided: only whether there is anything to undo. */
+function failWith(turn: Turn, { code, message, undo }: FailInput): Decision {
+  if (undo && turn.state.undoing === '' && hasToUndo(turn.state)) {
+    beginUndoing(turn, { code, message: cut(message, mostResult), cancelled_by: null });
+  } else failAtOnce(turn, code, message);
   return turn.decision();
 }

@@ -67,6 +67,17 @@ export interface CancelInput {
   readonly reason: string;
   readonly by: string;
 }
+/**
+ * The mission cannot go on: the shell found that what would follow from another input does not fit into its records
+ * (`prepare.ts`). Its own fact is `mission_failed`, or the `undoing_started` that comes before.
+ */
+export interface FailInput {
+  readonly kind: 'fail';
+  readonly code: 'mission_too_large';
+  readonly message: string;
+  /** Whether what was done is undone first. */
+  readonly undo: boolean;
+}
 /** A person puts an event onto the mission's ledger. */
 export interface EmitInput {
   readonly kind: 'emit';
@@ -105,6 +116,7 @@ export type Input =
   | SubmitInput
   | RefuseInput
   | CancelInput
+  | FailInput
   | EmitInput
   | ReviewInput
   | ReportInput
@@ -115,6 +127,8 @@ export type IgnoreReason =
   | 'MissionAlreadyKnown'
   | 'MissionUnknown'
   | 'MissionEnded'
+  /** Its changelog contradicts itself. */
+  | 'MissionSetAside'
   | 'TaskUnknown'
   | 'TaskEnded'
   | 'NotAssigned'

@@ -10,8 +10,7 @@ const lookEveryMs = 1000;
 /** Decides on missions, and gives their tasks to roles. */
 export async function startOrchestrator(context: ServiceContext): Promise<Service> {
   const { config, topics, codec, log, admin, now } = context;
-  const known = await rolesWithTopics(admin, topics, log);
-  const { roles, partitions } = known;
+  const known = await rolesWithTopics(admin, topics, log, now);
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
   const open = new Map<number, Missions>();
@@ -22,8 +21,11 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
     barrierTopic: topics.reports,
     transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'orchestrator', 2),
     open(partition) {
-      const settings = { partition, partitions, topics, roles, codec, log };
-      const missions = new Missions({ ...settings, agents: agents.roles, outstanding });
+      // It may be opened again because a topic that it wrote to is gone.
+      known.lookSoon();
+      const settings = { partition, partitions: known.partitions, topics, roles: known, codec, log };
+      const scheduleToStartMs = config.RAVENHELM_SCHEDULE_TO_START_MS;
+      const missions = new Missions({ ...settings, agents: agents.roles, outstanding, scheduleToStartMs });
       open.set(partition, missions);
       return missions;
     },
@@ -36,7 +38,12 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   }, lookEveryMs);
   return {
     ready: () => consumer.ready(),
-    vitals: () => ({ roles: [], running: 0, capacity: 0 }),
+    vitals: () => ({
+      roles: [],
+      running: 0,
+      capacity: 0,
+      problems: [...open.values()].flatMap((missions) => missions.problems()),
+    }),
     async stop(deadlineMs) {
       clearInterval(looking);
       await Promise.all([consumer.stop(deadlineMs), agents.stop(deadlineMs)]);
