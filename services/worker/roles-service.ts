@@ -94,6 +94,7 @@ async function hostRole(context: ServiceContext, parts: WorkerParts, places: Jou
         reportsTopic: topics.reports,
         codec,
         clock: parts.clock,
+        scheduleToStartMs: config.RAVENHELM_SCHEDULE_TO_START_MS,
         log,
       }),
   });
