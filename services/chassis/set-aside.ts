@@ -3,7 +3,7 @@ import type { Logger } from './log.ts';
 
 /**
  * Missions of one partition whose changelog contradicts itself. They are set aside, so that the others go on: what comes
- * for them is a dead letter, nothing is written of them, and `ravenhelm doctor` names them.
+ * for them is a dead letter or is passed over, nothing is written of them, and `ravenhelm doctor` names them.
  */
 export class SetAside {
   private readonly partition: number;
@@ -33,14 +33,19 @@ export class SetAside {
     if (why !== undefined) throw new Failure('changelog_broken', why);
   }
 
+  /** The mission has ended: nobody needs to look at it any more. */
+  ended(mission: string): void {
+    this.why.set(mission, '');
+  }
+
   clear(): void {
     this.why.clear();
   }
 
   /** One line for each, for people. */
   problems(): string[] {
-    return [...this.why].map(
-      ([mission, why]) => `changelog_broken: mission ${mission} of partition ${this.partition}: ${why}`,
+    return [...this.why].flatMap(([mission, why]) =>
+      why === '' ? [] : [`changelog_broken: mission ${mission} of partition ${this.partition}: ${why}`],
     );
   }
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { asFailure, Failure } from '#chassis/failures.ts';
 import { count, header, originalKey } from '#chassis/letter-headers.ts';
+import type { Logger } from '#chassis/log.ts';
 import type { Outbox } from '#chassis/outbox.ts';
 import type { InputRecord, PartitionLogic, RawRecord, Urgency } from '#chassis/processor.ts';
 import { placeOfRecord } from '#chassis/retry-policy.ts';
@@ -12,6 +13,7 @@ import { Letter, letterId, readLetterId } from './letter.ts';
 import type { LetterBytes } from './letter-bytes.ts';
 import { type LetterFact, letterEvent } from './letter-events.ts';
 import { metrics } from './metrics.ts';
+import { refusedAssignment } from './refused-assignment.ts';
 import { afterWaiting, redriven, upcast } from './send-back.ts';
 
 export interface LettersSettings {
@@ -22,6 +24,7 @@ export interface LettersSettings {
   /** Partitions of a topic that records are sent back to; null: there is no such topic. */
   readonly sizeOf: (topic: string) => number | null;
   readonly mostRedrives: number;
+  readonly log: Logger;
 }
 
 const letterPrefix = 'letter/';
@@ -57,7 +60,17 @@ export class Letters implements PartitionLogic {
     } else if (key.startsWith(letterPrefix)) {
       const offset = Number(key.slice(letterPrefix.length));
       if (value === null) this.letters.delete(offset);
-      else this.letters.set(offset, Letter.parse(JSON.parse(value.toString())));
+      else this.restoreLetter(offset, value);
+    }
+  }
+
+  /** Of a letter whose account cannot be read nobody knows any more; its bytes stay on the topic of dead letters. */
+  private restoreLetter(offset: number, value: Buffer): void {
+    try {
+      this.letters.set(offset, Letter.parse(JSON.parse(value.toString())));
+    } catch (error) {
+      const id = letterId(this.settings.partition, offset);
+      this.settings.log.error({ letter: id, code: 'changelog_broken', error: String(error) }, 'left out');
     }
   }
 
@@ -70,7 +83,7 @@ export class Letters implements PartitionLogic {
       .filter(({ state }) => state === 'queued')
       .toSorted((a, b) => (a.order?.number ?? 0) - (b.order?.number ?? 0));
     this.queue = queued.map(({ offset }) => offset);
-    this.lastNumber = Math.max(0, ...inOrder.map(([, { order }]) => order?.number ?? 0));
+    this.lastNumber = inOrder.reduce((last, [, { order }]) => Math.max(last, order?.number ?? 0), 0);
   }
 
   ready(): boolean {
@@ -120,12 +133,13 @@ export class Letters implements PartitionLogic {
     const place = placeOfRecord(topics, topic, originalKey(headers)?.toString() ?? null);
     const code = header(headers, 'code') ?? header(headers, 'exception') ?? 'unknown';
     const letter: Letter = {
-      ...{ partition, offset, state: 'waiting', topic, code, order: null, recorded_at: now },
+      ...{ partition, offset, state: 'waiting', topic, code, order: null, recorded_at: now, told: false },
       mission: place.mission.slice(0, 200),
       redrives: count(headers, 'redrives') ?? 0,
       hash: hash('sha256', value ?? Buffer.alloc(0), 'hex'),
     };
-    this.keep(letter);
+    const told = place.kind === 'tasks' && this.tellTask(message, letter, now, out);
+    this.keep({ ...letter, told });
     const whole = (name: 'partition' | 'offset' | 'attempts') => count(headers, name) ?? 0;
     this.say(out, letter, header(headers, 'eventId') ?? '', now, {
       event_type: 'dead_letter_recorded',
@@ -146,6 +160,22 @@ export class Letters implements PartitionLogic {
     });
     metrics.recorded.inc({ code });
     this.forgetOld(now);
+  }
+
+  /** A dead assignment is a failed attempt at its task. True: it was one, and its mission is told. */
+  private tellTask(
+    { headers, value }: RawRecord['message'],
+    letter: Letter,
+    now: number,
+    out: Outbox,
+  ): boolean {
+    const { topics, codec } = this.settings;
+    const id = letterId(letter.partition, letter.offset);
+    const about = { id, code: letter.code, message: header(headers, 'message') ?? '', now };
+    const report = refusedAssignment(value, codec, about);
+    if (report === null) return false;
+    out.send(topics.reports, { key: report.correlation_id, value: codec.encode(report) });
+    return true;
   }
 
   /** Retention has taken the letters themselves. */
