@@ -15,7 +15,7 @@ import { isAboutUndoing } from './undoing.ts';
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.
  */
-const results = { each: 8 * 1024, together: 128 * 1024 };
+export const results = { each: 8 * 1024, together: 128 * 1024 };
 const messages = { each: 1024, together: 32 * 1024 };
 
 /**
