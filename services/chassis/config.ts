@@ -39,6 +39,12 @@ const Environment = z.object({
    * agents can hold.
    */
   RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  /** The version of the rules by which new missions are decided; the newest when not set. */
+  RAVENHELM_RULES: z
+    .string()
+    .regex(/^\d{1,6}$/, 'expected the number of a version of the rules')
+    .transform(Number)
+    .optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   /** Port for /health, /ready and /metrics on the loopback interface; 0 takes a free one. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

@@ -34,6 +34,8 @@ export interface MissionsSettings {
   readonly agents: AgentsView;
   /** How many assignments a role may have outstanding in this partition; null: as many as its agents can hold. */
   readonly outstanding: number | null;
+  /** The version of the rules by which new missions are decided. */
+  readonly rules: number;
   readonly codec: Codec;
   readonly log: Logger;
 }
@@ -137,7 +139,8 @@ export class Missions implements PartitionLogic {
       out.send(topics.missions, { key: mission_id, value, partition: home, ...headers });
       return 'urgent';
     }
-    const input = inputOf(command, record.traceparent ?? '', this.settings.roles);
+    const { roles, rules } = this.settings;
+    const input = inputOf(command, record.traceparent ?? '', roles, rules);
     return this.apply(command.mission_id, input, command.event_id, now, out);
   }
 

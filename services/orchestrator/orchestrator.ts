@@ -3,6 +3,7 @@ import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import { followAgents } from './agents-feed.ts';
 import { Missions } from './missions.ts';
 import { rolesWithTopics } from './roles-with-topics.ts';
+import { rulesForNew } from './rules.ts';
 
 /** How often it is looked which missions wait for roles that nobody runs, and which roles are new; ms. */
 const lookEveryMs = 1000;
@@ -14,6 +15,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   const { roles, partitions } = known;
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
+  const rules = rulesForNew(config.RAVENHELM_RULES);
   const open = new Map<number, Missions>();
   const consumer = await context.consume({
     service: 'orchestrator',
@@ -22,7 +24,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
     barrierTopic: topics.reports,
     transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'orchestrator', 2),
     open(partition) {
-      const settings = { partition, partitions, topics, roles, codec, log };
+      const settings = { partition, partitions, topics, roles, rules, codec, log };
       const missions = new Missions({ ...settings, agents: agents.roles, outstanding });
       open.set(partition, missions);
       return missions;

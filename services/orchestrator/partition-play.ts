@@ -9,6 +9,7 @@ import { noUsage } from '#schemas/usage.ts';
 import { topicNames } from '#topics/table.ts';
 import type { AgentsView } from './absences.ts';
 import { Missions } from './missions.ts';
+import { newestRules } from './rules.ts';
 
 /**
  * For tests: one partition of the orchestrator without a broker. What it sends is looked at, its changelog is kept, and
@@ -28,6 +29,7 @@ export interface PlaySettings {
   readonly roles: readonly string[];
   readonly outstanding?: number | null;
   readonly agents?: AgentsView;
+  readonly rules?: number;
 }
 
 /** Everybody is there, and nobody says how many tasks they can hold. */
@@ -47,9 +49,9 @@ export class PartitionPlay {
   }
 
   private open(): Missions {
-    const { roles, outstanding = null, agents = everybody } = this.settings;
+    const { roles, outstanding = null, agents = everybody, rules = newestRules } = this.settings;
     const log = openLog('play', 'silent');
-    const whole = { partition: 0, partitions: 1, topics, codec, log };
+    const whole = { partition: 0, partitions: 1, topics, rules, codec, log };
     return new Missions({ ...whole, roles: new Set(roles), outstanding, agents });
   }
 
