@@ -33,7 +33,7 @@ export function startHeartbeat(
         started_at: startedAt,
         code_version: codeVersion,
         pools,
-        reason: '',
+        reason: state === 'stopped' ? '' : (service.reason?.() ?? ''),
       }),
     );
     await publisher.send(topics.health, [{ key: agent, value }]);

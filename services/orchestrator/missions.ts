@@ -19,6 +19,7 @@ import { noTail, seal, type Tail } from './ledger.ts';
 import { MissionClocks } from './mission-clocks.ts';
 import { traceDecision } from './mission-span.ts';
 import type { Plan } from './plan.ts';
+import { checkRules, type Rules } from './rules.ts';
 import { Sender } from './sender.ts';
 import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
 import { changesStatus, missionStatus } from './status.ts';
@@ -34,8 +35,7 @@ export interface MissionsSettings {
   readonly agents: AgentsView;
   /** How many assignments a role may have outstanding in this partition; null: as many as its agents can hold. */
   readonly outstanding: number | null;
-  /** The version of the rules by which new missions are decided. */
-  readonly rules: number;
+  readonly rules: Rules;
   readonly codec: Codec;
   readonly log: Logger;
 }
@@ -102,6 +102,7 @@ export class Missions implements PartitionLogic {
         this.ended.add(id);
         continue;
       }
+      checkRules(state, this.settings.rules);
       this.active.set(id, { state, tail, wave: highestWave(state) });
       if (state.plan !== null) this.writtenPlans.set(id, state.plan);
       this.clocks.saw(id, state.updated_at, now);
@@ -140,7 +141,7 @@ export class Missions implements PartitionLogic {
       return 'urgent';
     }
     const { roles, rules } = this.settings;
-    const input = inputOf(command, record.traceparent ?? '', roles, rules);
+    const input = inputOf(command, record.traceparent ?? '', roles, rules.ofNew);
     return this.apply(command.mission_id, input, command.event_id, now, out);
   }
 

@@ -3,7 +3,7 @@ import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import { followAgents } from './agents-feed.ts';
 import { Missions } from './missions.ts';
 import { rolesWithTopics } from './roles-with-topics.ts';
-import { rulesForNew } from './rules.ts';
+import { openRules } from './rules.ts';
 
 /** How often it is looked which missions wait for roles that nobody runs, and which roles are new; ms. */
 const lookEveryMs = 1000;
@@ -15,7 +15,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   const { roles, partitions } = known;
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
-  const rules = rulesForNew(config.RAVENHELM_RULES);
+  const rules = openRules(config.RAVENHELM_RULES, config.RAVENHELM_RULES_KNOWN);
   const open = new Map<number, Missions>();
   const consumer = await context.consume({
     service: 'orchestrator',
@@ -38,6 +38,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   }, lookEveryMs);
   return {
     ready: () => consumer.ready(),
+    reason: () => consumer.reason(),
     vitals: () => ({ roles: [], running: 0, capacity: 0 }),
     async stop(deadlineMs) {
       clearInterval(looking);

@@ -9,7 +9,7 @@ import { noUsage } from '#schemas/usage.ts';
 import { topicNames } from '#topics/table.ts';
 import type { AgentsView } from './absences.ts';
 import { Missions } from './missions.ts';
-import { newestRules } from './rules.ts';
+import { openRules, type Rules } from './rules.ts';
 
 /**
  * For tests: one partition of the orchestrator without a broker. What it sends is looked at, its changelog is kept, and
@@ -29,7 +29,7 @@ export interface PlaySettings {
   readonly roles: readonly string[];
   readonly outstanding?: number | null;
   readonly agents?: AgentsView;
-  readonly rules?: number;
+  readonly rules?: Rules;
 }
 
 /** Everybody is there, and nobody says how many tasks they can hold. */
@@ -39,17 +39,17 @@ export class PartitionPlay {
   now = 1_790_000_000_000;
   readonly sent: Sent[] = [];
   readonly changelog = new Map<string, Buffer>();
-  private readonly settings: PlaySettings;
+  readonly settings: { -readonly [K in keyof PlaySettings]: PlaySettings[K] };
   private offset = 0;
   missions: Missions;
 
   constructor(settings: PlaySettings) {
-    this.settings = settings;
+    this.settings = { ...settings };
     this.missions = this.open();
   }
 
   private open(): Missions {
-    const { roles, outstanding = null, agents = everybody, rules = newestRules } = this.settings;
+    const { roles, outstanding = null, agents = everybody, rules = openRules() } = this.settings;
     const log = openLog('play', 'silent');
     const whole = { partition: 0, partitions: 1, topics, rules, codec, log };
     return new Missions({ ...whole, roles: new Set(roles), outstanding, agents });

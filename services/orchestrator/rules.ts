@@ -16,10 +16,31 @@ export const newestRules = Math.max(...knownRules);
 export const namesOfRules = (known: ReadonlySet<number> = knownRules): string =>
   [...known].sort((a, b) => a - b).join(' and ');
 
-/** The version that new missions get: the newest, unless a setting pins them. Throws `invalid_configuration`. */
-export function rulesForNew(pinned: number | undefined): number {
-  if (pinned === undefined) return newestRules;
-  if (knownRules.has(pinned)) return pinned;
-  const message = `RAVENHELM_RULES: found ${pinned}, expected one of the rules that this version knows: ${namesOfRules()}`;
-  throw new Failure('invalid_configuration', message);
+/** What one orchestrator decides by. */
+export interface Rules {
+  readonly known: ReadonlySet<number>;
+  /** The version that new missions get. */
+  readonly ofNew: number;
+}
+
+/**
+ * All that this version has, the newest for new missions, unless a setting pins them to another. Throws
+ * `invalid_configuration` for one that is not known.
+ */
+export function openRules(pinned?: number, only: Iterable<number> = knownRules): Rules {
+  const known = new Set([...only].filter((version) => knownRules.has(version)));
+  const ofNew = pinned ?? Math.max(...known);
+  if (known.has(ofNew)) return { known, ofNew };
+  const expected = `expected one of the rules that this version has: ${namesOfRules(known)}`;
+  throw new Failure('invalid_configuration', `RAVENHELM_RULES: found ${ofNew}, ${expected}`);
+}
+
+/** Throws Failure `rules_unknown` for a mission that only another version of Ravenhelm can go on with. */
+export function checkRules(
+  { mission_id, rules }: { mission_id: string; rules: number },
+  { known }: Rules,
+): void {
+  if (known.has(rules)) return;
+  const found = `mission ${mission_id} is decided by rules ${rules}, and this version has ${namesOfRules(known)}`;
+  throw new Failure('rules_unknown', found);
 }
