@@ -6,10 +6,14 @@ import { metrics } from './metrics.ts';
 /** Acquisitions in a row that may fail before the process gives up and lets its supervisor start it again. */
 const mostFailures = 8;
 
-/** Tries to acquire a partition until that succeeds (true), or is over or given up (false). Never throws. */
+/**
+ * Tries to acquire a partition until that succeeds (true), or is over or given up (false). What only another member can
+ * run is refused at once. Never throws.
+ */
 export async function untilAcquired(to: {
   readonly once: () => Promise<void>;
   readonly over: () => boolean;
+  readonly refuse: (failure: Failure) => void;
   readonly crash: (failure: Failure) => void;
   readonly log: Logger;
 }): Promise<boolean> {
@@ -22,6 +26,10 @@ export async function untilAcquired(to: {
     } catch (error) {
       if (to.over()) return false;
       const failure = asFailure(error, 'commit_unknown');
+      if (failure.code === 'rules_unknown') {
+        to.refuse(failure);
+        return false;
+      }
       const fields = { code: failure.code, error: failure.message, failures };
       to.log.warn(fields, 'could not acquire partition');
       if (failures >= mostFailures) {

@@ -9,6 +9,7 @@ import { Partition } from './partition.ts';
 import type { FetchControl } from './partition-settings.ts';
 import type { Processor } from './processor.ts';
 import type { Publisher } from './publisher.ts';
+import { rejoin } from './rejoin.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { topicOffsets } from './topic-offsets.ts';
 import { openTransactor } from './transactor.ts';
@@ -40,6 +41,8 @@ export interface ConsumerSettings {
 export interface Consumer {
   /** True once it has joined the group and every partition it holds is acquired. */
   ready(): boolean;
+  /** Why it runs less than it holds; empty: it runs all, or is about to. */
+  reason(): string;
   /** Asks every partition to look again: there may be room now. */
   pump(): void;
   stop(deadlineMs: number): Promise<void>;
@@ -48,6 +51,8 @@ export interface Consumer {
 export async function startConsumer(settings: ConsumerSettings): Promise<Consumer> {
   const { kafka, admin, processor, groupId, log, crash } = settings;
   const partitions = new Map<number, Partition>();
+  /** Why partitions were given up. The group is told with each join, so that others get them, as long as there are some. */
+  const refused = new Map<number, Failure>();
   const topics = [...processor.inputs, processor.stateTopic];
   let joined = false;
   let stopping = false;
@@ -57,7 +62,10 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     groupId,
     sessionTimeoutMs: settings.sessionTimeoutMs,
     fetchWaitMs,
-    held: () => [...partitions.keys()],
+    claims: () => ({
+      held: [...partitions.keys()].filter((index) => !refused.has(index)),
+      refused: [...refused.keys()],
+    }),
   });
 
   const control: FetchControl = {
@@ -85,6 +93,12 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
       retries: settings.retries,
       now: settings.now,
       log,
+      refused(failure) {
+        const isNew = !refused.has(index);
+        refused.set(index, failure);
+        // It is tried again whenever the group gives it to us; the group is asked for another member once.
+        if (isNew) rejoin(groupId);
+      },
       crash,
     });
   }
@@ -96,6 +110,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     fetchedAt = performance.now();
     const assigned = new Set(payload.memberAssignment[processor.inputs[0] ?? ''] ?? []);
     for (const [index, partition] of partitions) {
+      // It was tried again, and what only another member could run has ended meanwhile.
+      if (partition.running) refused.delete(index);
       if (assigned.has(index) && partition.running) {
         partition.seekInputs();
         continue;
@@ -156,6 +172,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
 
   return {
     ready: () => joined && [...partitions.values()].every((partition) => partition.running),
+    reason: () =>
+      [...refused]
+        .filter(([index]) => partitions.get(index)?.running === false)
+        .map(([index, { message }]) => `partition ${index}: ${message}`)
+        .join('; '),
     pump() {
       for (const partition of partitions.values()) partition.pump();
     },

@@ -153,6 +153,11 @@ export const catalogue = {
     false,
     'The consumer stopped with an error; the process exits and is restarted.',
   ),
+  rules_unknown: kind(
+    'process',
+    false,
+    'A mission is decided by rules that this version does not have; its partition is left to a member that has them.',
+  ),
   input_gap: kind('process', false, 'Records were deleted by retention before they were read.'),
   deadline_exceeded: kind('caller', false, 'Waiting took longer than its deadline.'),
   aborted: kind('caller', false, 'The caller gave up.'),

@@ -36,7 +36,7 @@ export function startHeartbeat(
         started_at: startedAt,
         code_version: codeVersion,
         pools,
-        reason: '',
+        reason: state === 'stopped' ? '' : (service.reason?.() ?? ''),
         problems: problems.slice(0, mostProblems).map((line) => line.slice(0, longestProblem)),
       }),
     );

@@ -4,9 +4,11 @@ import { registerCodecs } from './compression.ts';
 import { rememberTransactionCoordinators } from './coordinator-cache.ts';
 import { passEmptiedBatches } from './emptied-batches.ts';
 import type { Logger } from './log.ts';
+import { answerRejoins } from './rejoin.ts';
 
 registerCodecs();
 rememberTransactionCoordinators();
+answerRejoins();
 hideAbortedRecords();
 passEmptiedBatches();
 

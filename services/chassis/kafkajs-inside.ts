@@ -12,7 +12,7 @@ type Fn = (...given: never[]) => unknown;
 
 /** Puts another method into a class. `Method` is what kafkajs 2.2.4 has there. */
 export function replaceMethod<Method extends Fn>(
-  path: 'kafkajs/src/cluster' | 'kafkajs/src/broker',
+  path: 'kafkajs/src/cluster' | 'kafkajs/src/broker' | 'kafkajs/src/consumer/consumerGroup',
   name: string,
   replacement: (original: Method) => Method,
 ): void {

@@ -27,5 +27,7 @@ export interface PartitionSettings {
   readonly retries: RetryPolicy;
   readonly now: () => number;
   readonly log: Logger;
+  /** Only another member can run it. */
+  readonly refused: (failure: Failure) => void;
   readonly crash: (failure: Failure) => void;
 }

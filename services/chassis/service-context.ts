@@ -31,6 +31,8 @@ export interface ServiceContext {
 
 export interface Service {
   ready(): boolean;
+  /** Why it is not ready, where that does not pass by itself; empty or left out: nothing is known. */
+  reason?(): string;
   /** What its health events say. */
   vitals(): {
     readonly roles: readonly string[];

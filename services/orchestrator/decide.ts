@@ -101,7 +101,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
     Turn.begin(own('mission_rejected', { code, message, parent: input.parent }), envelope).decision();
   if (input.kind === 'refuse') return reject(input.code, input.message);
 
-  const { name, brief, tasks, policy, traceparent, roles, parent, depth } = input;
+  const { name, brief, tasks, policy, traceparent, roles, parent, depth, rules } = input;
   const { planner, events } = policy.options;
   if (depth > deepestMission) {
     return reject('too_deep', `found ${depth} missions above this one, expected at most ${deepestMission}`);
@@ -116,7 +116,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
     const { code, message } = asFailure(error);
     return reject(code, message);
   }
-  const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth };
+  const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth, rules };
   const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
   else if (planner === 'none') planOfReactions(turn);

@@ -52,6 +52,8 @@ export interface SubmitInput {
   readonly roles: readonly string[];
   readonly parent: ParentTask | null;
   readonly depth: number;
+  /** The version of the rules by which the mission is decided. */
+  readonly rules: number;
 }
 /** A submission that cannot even be read as a mission. */
 export interface RefuseInput {

@@ -22,6 +22,7 @@ import { MissionTimers } from './mission-timers.ts';
 import type { Plan } from './plan.ts';
 import { type Mission, type Prepared, prepare } from './prepare.ts';
 import type { RolesWithTopics } from './roles-with-topics.ts';
+import { checkRules, type Rules } from './rules.ts';
 import { Sender } from './sender.ts';
 import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
 import { renewLease, timerId } from './timers.ts';
@@ -38,6 +39,7 @@ export interface MissionsSettings {
   readonly outstanding: number | null;
   /** See `lost-assignments.ts`; ms. */
   readonly scheduleToStartMs: number;
+  readonly rules: Rules;
   readonly codec: Codec;
   readonly log: Logger;
 }
@@ -93,24 +95,32 @@ export class Missions implements PartitionLogic {
     this.restoring.clear();
   }
 
-  /** A mission that cannot be restored is set aside, so that the others of the partition go on. */
   private restoreMission(id: string, bytes: Buffer, now: number): void {
+    const planBytes = this.restoring.get(planPrefix + id);
+    const read = this.readMission(id, bytes, planBytes);
+    if (read === null) return;
+    const { state, tail } = read;
+    if (missionHasEnded(state)) {
+      this.ended.add(id);
+      return;
+    }
+    checkRules(state, this.settings.rules);
+    const size = bytes.length + (planBytes?.length ?? 0);
+    this.active.set(id, { state, tail, wave: highestWave(state), size });
+    if (state.plan !== null) this.writtenPlans.set(id, state.plan);
+    this.timers.timeOf(id, state, now);
+    this.timers.touch(id);
+  }
+
+  /** A mission that cannot be read is set aside, so that the others of the partition go on: null. */
+  private readMission(id: string, bytes: Buffer, planBytes: Buffer | undefined) {
     const { codec } = this.settings;
     try {
-      const planBytes = this.restoring.get(planPrefix + id);
       const plan = planBytes === undefined ? null : decodePlan(codec, planBytes);
-      const { state, tail } = fromRecords(decodeMission(codec, bytes), plan);
-      if (missionHasEnded(state)) {
-        this.ended.add(id);
-        return;
-      }
-      const size = bytes.length + (planBytes?.length ?? 0);
-      this.active.set(id, { state, tail, wave: highestWave(state), size });
-      if (state.plan !== null) this.writtenPlans.set(id, state.plan);
-      this.timers.timeOf(id, state, now);
-      this.timers.touch(id);
+      return fromRecords(decodeMission(codec, bytes), plan);
     } catch (error) {
       this.setAside.add(id, asFailure(error).message);
+      return null;
     }
   }
 
@@ -157,7 +167,8 @@ export class Missions implements PartitionLogic {
       out.send(topics.missions, { key: mission_id, value, partition: home, ...headers });
       return 'urgent';
     }
-    const input = inputOf(command, record.traceparent ?? '', this.settings.roles.roles);
+    const { roles, rules } = this.settings;
+    const input = inputOf(command, record.traceparent ?? '', roles.roles, rules.ofNew);
     return this.apply(command.mission_id, input, command.event_id, now, out);
   }
 

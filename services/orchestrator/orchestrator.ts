@@ -3,6 +3,7 @@ import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import { followAgents } from './agents-feed.ts';
 import { Missions } from './missions.ts';
 import { rolesWithTopics } from './roles-with-topics.ts';
+import { openRules } from './rules.ts';
 
 /** How often it is looked which missions wait for roles that nobody runs, and which roles are new; ms. */
 const lookEveryMs = 1000;
@@ -13,6 +14,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   const known = await rolesWithTopics(admin, topics, log, now);
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
+  const rules = openRules(config.RAVENHELM_RULES, config.RAVENHELM_RULES_KNOWN);
   const open = new Map<number, Missions>();
   const consumer = await context.consume({
     service: 'orchestrator',
@@ -23,7 +25,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
     open(partition) {
       // It may be opened again because a topic that it wrote to is gone.
       known.lookSoon();
-      const settings = { partition, partitions: known.partitions, topics, roles: known, codec, log };
+      const settings = { partition, partitions: known.partitions, topics, roles: known, rules, codec, log };
       const scheduleToStartMs = config.RAVENHELM_SCHEDULE_TO_START_MS;
       const missions = new Missions({ ...settings, agents: agents.roles, outstanding, scheduleToStartMs });
       open.set(partition, missions);
@@ -38,6 +40,7 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   }, lookEveryMs);
   return {
     ready: () => consumer.ready(),
+    reason: () => consumer.reason(),
     vitals: () => ({
       roles: [],
       running: 0,

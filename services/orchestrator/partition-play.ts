@@ -9,6 +9,7 @@ import { noUsage } from '#schemas/usage.ts';
 import { topicNames } from '#topics/table.ts';
 import type { AgentsView } from './absences.ts';
 import { Missions } from './missions.ts';
+import { openRules, type Rules } from './rules.ts';
 import type { LedgerRecord } from './verify.ts';
 
 /**
@@ -34,6 +35,7 @@ export interface PlaySettings {
   readonly transaction?: () => Transaction;
   /** Instead of the usual one. */
   readonly codec?: Codec;
+  readonly rules?: Rules;
 }
 
 /** Everybody is there, and nobody says how many tasks they can hold. */
@@ -48,20 +50,21 @@ export class PartitionPlay {
   /** Roles that have a topic; and those whose topic is gone. */
   readonly roles: Set<string>;
   readonly gone = new Set<string>();
-  private readonly settings: PlaySettings;
+  readonly settings: { -readonly [K in keyof PlaySettings]: PlaySettings[K] };
   private offset = 0;
   missions: Missions;
 
   constructor(settings: PlaySettings) {
-    this.settings = settings;
+    this.settings = { ...settings };
     this.roles = new Set(settings.roles);
     this.missions = this.open();
   }
 
   private open(): Missions {
     const { outstanding = null, agents = everybody, scheduleToStartMs = 300_000 } = this.settings;
+    const { rules = openRules(), codec: ours = codec } = this.settings;
     const log = openLog('play', 'silent');
-    const whole = { partition: 0, partitions: 1, topics, codec: this.settings.codec ?? codec, log };
+    const whole = { partition: 0, partitions: 1, topics, rules, codec: ours, log };
     const roles = {
       roles: this.roles,
       has: (role: string) => this.roles.has(role),
