@@ -113,6 +113,34 @@ test('an assignment that was lost is sent again, and begun once', { timeout: 120
   verifies(space);
 });
 
+test('an assignment that its role cannot take is a dead letter, and its mission fails at once with a clear code', {
+  timeout: 120_000,
+}, async (t) => {
+  const space = await openNamespace(t, { roles: ['builder'], partitions: 1 });
+  const { facts, context } = space;
+  const { topics, admin, publisher, codec } = context;
+  await Promise.all([space.start('orchestrator'), space.start('retrier')]);
+  const mission = await space.submit({ tasks: [scriptedTask({ id: 'a', role: 'builder' })] });
+  await facts.until(() => assignedIn(space, mission).length === 1, 'assignment');
+  const [assigned] = assignedIn(space, mission);
+  assert.ok(assigned !== undefined);
+  // As an orchestrator without limits would have written it, in place of what was written.
+  const topic = topics.tasks('builder');
+  const [end] = await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: end?.high ?? '0' }] });
+  const payload = { ...assigned.payload, description: 'd'.repeat(270_000) };
+  await publisher.send(topic, [{ key: `${mission}/a`, value: codec.encode({ ...assigned, payload }) }]);
+  await space.start('worker');
+  const failed = await facts.end(mission);
+  assert.ok(failed.event_type === 'mission_failed');
+  assert.match(
+    failed.payload.message,
+    /\(assignment_refused\): role builder could not take .* \(record_too_large\)/,
+  );
+  assert.equal(facts.of(mission).filter(({ event_type }) => event_type === 'task_failed').length, 1);
+  verifies(space);
+});
+
 test('a role whose topic is deleted under load: its tasks fail with a clear code, and nothing else stops', {
   timeout: 240_000,
 }, async (t) => {

@@ -138,7 +138,7 @@ export class Letters implements PartitionLogic {
       redrives: count(headers, 'redrives') ?? 0,
       hash: hash('sha256', value ?? Buffer.alloc(0), 'hex'),
     };
-    const told = place.kind === 'tasks' && this.tellTask(message, letter, now, out);
+    const told = place.kind === 'tasks' && this.tellTask(message, letter, place.role, now, out);
     this.keep({ ...letter, told });
     const whole = (name: 'partition' | 'offset' | 'attempts') => count(headers, name) ?? 0;
     this.say(out, letter, header(headers, 'eventId') ?? '', now, {
@@ -166,12 +166,13 @@ export class Letters implements PartitionLogic {
   private tellTask(
     { headers, value }: RawRecord['message'],
     letter: Letter,
+    role: string,
     now: number,
     out: Outbox,
   ): boolean {
     const { topics, codec } = this.settings;
     const id = letterId(letter.partition, letter.offset);
-    const about = { id, code: letter.code, message: header(headers, 'message') ?? '', now };
+    const about = { id, role, code: letter.code, message: header(headers, 'message') ?? '', now };
     const report = refusedAssignment(value, codec, about);
     if (report === null) return false;
     out.send(topics.reports, { key: report.correlation_id, value: codec.encode(report) });

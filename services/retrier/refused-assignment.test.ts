@@ -91,6 +91,7 @@ describe('an assignment that is a dead letter', () => {
   it('is reported only where it was an assignment on a topic of tasks, and can be read', () => {
     for (const [topic, value] of [
       [topics.reports, assignment()],
+      [topics.tasks('another'), assignment()],
       [topics.tasks('a_role'), Buffer.from('nothing')],
       [topics.tasks('a_role'), Buffer.from([0, 0, 0, 255, 255, 1])],
     ] as const) {

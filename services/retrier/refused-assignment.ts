@@ -5,12 +5,18 @@ import { noUsage } from '#schemas/usage.ts';
 
 /**
  * What a dead letter says of its task when it is an assignment: nobody will begin it, so its attempt has failed, and the
- * mission need not wait for its deadline. Null: it is no assignment, or none that can be read. Never throws.
+ * mission need not wait for its deadline. Null: it is no assignment of that role, or none that can be read. Never throws.
  */
 export function refusedAssignment(
   value: Buffer | null,
   codec: Codec,
-  letter: { readonly id: string; readonly code: string; readonly message: string; readonly now: number },
+  letter: {
+    readonly id: string;
+    readonly role: string;
+    readonly code: string;
+    readonly message: string;
+    readonly now: number;
+  },
 ): EventOf<'task_attempt_failed'> | null {
   if (value === null || !codec.knows(value)) return null;
   let found: ReturnType<Codec['decode']>;
@@ -22,6 +28,8 @@ export function refusedAssignment(
   if (found.name !== 'TaskAssigned') return null;
   const { correlation_id, event_id, priority, payload } = found.value;
   const { task_id, role, attempt, lease, budget } = payload;
+  // On the topic of another role it is a copy that somebody made: the task is not waiting for this one.
+  if (role !== letter.role) return null;
   return {
     event_id: `dlq/${letter.id}/task_attempt_failed`,
     event_type: 'task_attempt_failed',
