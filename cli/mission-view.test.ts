@@ -47,6 +47,7 @@ function mission(tasks: readonly TaskSpec[], more: Partial<MissionOptions> = {},
     roles: tasks.length === 0 ? ['cert_agent', 'env_agent'] : [],
     parent: null,
     depth: 0,
+    rules: 0,
   } as const;
   const policy = { ...defaultPolicy, max_attempts: 1, options: { ...defaultPolicy.options, ...more } };
   take({ kind: 'submit', ...submit, tasks, policy });

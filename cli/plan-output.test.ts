@@ -27,7 +27,7 @@ function planned() {
   const policy = { ...defaultPolicy, options };
   const decision = decide(
     null,
-    { kind: 'submit', ...about, policy, roles, parent: null, depth: 0 },
+    { kind: 'submit', ...about, policy, roles, parent: null, depth: 0, rules: 0 },
     { now: 1 },
   );
   assert.ok(decision.kind === 'facts');

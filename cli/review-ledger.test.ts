@@ -32,7 +32,16 @@ function mission() {
   };
   const about = { mission_id: 'm', name: '', brief: 'x', priority: 'normal', traceparent: '' } as const;
   const tasks = [taskSpec({ id: 'a', role: 'r' }), taskSpec({ id: 'b', role: 'r' })];
-  take({ kind: 'submit', ...about, tasks, policy: defaultPolicy, roles: [], parent: null, depth: 0 });
+  take({
+    kind: 'submit',
+    ...about,
+    tasks,
+    policy: defaultPolicy,
+    roles: [],
+    parent: null,
+    depth: 0,
+    rules: 0,
+  });
   const report = (event_type: string, payload: object, task_id = 'a') => {
     const who = { task_id, attempt: 1, lease: 1, agent: 'w' };
     const between = { source_agent: 'r', target_agent: 'orchestrator' };

@@ -1,4 +1,5 @@
 import { diffTopics } from '#chassis/admin.ts';
+import { type Agent, isAlive } from '#chassis/agents.ts';
 import { readConfig } from '#chassis/config.ts';
 import { asFailure } from '#chassis/failures.ts';
 import { status as stackStatus, whereIs } from '#local/stack.ts';
@@ -6,16 +7,32 @@ import { listSchemas } from '#schemas/registry.ts';
 import { serviceStates } from '#supervisor/control.ts';
 import { missionsSubject } from '#topics/table.ts';
 import { withConnection } from './connection.ts';
+import { oneLine } from './format.ts';
 import type { Invocation } from './invocation.ts';
 import type { Check, Finding } from './machine-checks.ts';
 import { placeOf, serviceEnvironment } from './place.ts';
 import { wantedTopics } from './prepare.ts';
+import { readAgents } from './squad.ts';
 
 const notUp: Finding = {
   level: 'warn',
   found: 'nothing runs here',
   advice: '`ravenhelm up` starts everything.',
 };
+
+/** What processes that are alive say of themselves. */
+export function problemsOf(agents: readonly Agent[]): Finding {
+  const problems = agents
+    .filter(isAlive)
+    .flatMap(({ service, problems: said }) => said.map((line) => `${service}: ${line}`));
+  return problems.length === 0
+    ? { level: 'ok', found: 'no service has any to tell of' }
+    : {
+        level: 'fail',
+        found: problems.map((line) => oneLine(line, 400)).join('\n'),
+        advice: 'docs/operations.md, "A mission is set aside".',
+      };
+}
 
 /** Whether what runs answers, and is as this version wants it. */
 export function runningChecks(io: Invocation): Check[] {
@@ -99,6 +116,14 @@ export function runningChecks(io: Invocation): Check[] {
         return good
           ? { level: 'ok', found: text }
           : { level: 'fail', found: text, advice: '`ravenhelm up`, `ravenhelm logs`' };
+      },
+    },
+    {
+      name: 'problems',
+      advice: 'docs/operations.md, "A mission is set aside".',
+      async run() {
+        if ((await address()) === null) return notUp;
+        return problemsOf(await withConnection(io, (connection) => readAgents(connection, signal)));
       },
     },
   ];

@@ -608,7 +608,7 @@ function health(codec: Space['context']['codec'], agent: string, running: number
     event_type: 'agent_health',
     payload: {
       ...{ agent, ...about, running, capacity: 8, started_at: 1_790_000_000_000, code_version: '1' },
-      ...{ pools: [], reason: '' },
+      ...{ pools: [], reason: '', problems: [] },
     },
   });
 }

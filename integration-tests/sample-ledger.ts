@@ -3,6 +3,7 @@ import { decide } from '#orchestrator/decide.ts';
 import type { Input, ReportType } from '#orchestrator/input.ts';
 import { noTail, type SealedFact, seal, type Tail } from '#orchestrator/ledger.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
+import { newestRules } from '#orchestrator/rules.ts';
 import { type MissionState, missionHasEnded, type TaskState } from '#orchestrator/state.ts';
 import type { Codec } from '#schemas/codec.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
@@ -87,7 +88,7 @@ export function sampleMission(codec: Codec, mission_id: string, course: Course, 
 
   const tasks = course === 'is_planned' ? [] : planOf(course, size, roll);
   const about = { mission_id, name: `sample ${course}`, brief: `do ${mission_id}`, traceparent: '' };
-  const alone = { roles: [], parent: null, depth: 0 };
+  const alone = { roles: [], parent: null, depth: 0, rules: newestRules };
   tell({ kind: 'submit', ...about, tasks, policy, priority: 'normal', ...alone });
   for (let turn = 0; !missionHasEnded(current()) && turn < size * 40; turn += 1) {
     if (course === 'goes_on' && turn > size * 2) break;

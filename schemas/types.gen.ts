@@ -51,6 +51,8 @@ export interface AgentHealthPayload {
   readonly pools: readonly AgentPool[];
   /** How it ended. */
   readonly reason: string;
+  /** What a person should look at, a line each. */
+  readonly problems: readonly string[];
 }
 
 /** What an agent does for one role. */
@@ -644,6 +646,8 @@ export interface MissionAcceptedPayload {
   readonly parent: ParentTask | null;
   /** Missions above this one. */
   readonly depth: number;
+  /** The version of the rules by which this mission is decided. */
+  readonly rules: number;
 }
 
 /** A person cancelled the mission. */
@@ -874,6 +878,8 @@ export interface MissionState {
   readonly undoing: string;
   /** How often it was suspended and went on. */
   readonly suspensions: number;
+  /** The version of the rules by which it is decided. */
+  readonly rules: number;
 }
 
 /** Where a mission stands; the newest counts. */

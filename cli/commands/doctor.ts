@@ -34,7 +34,8 @@ function lines(
   { name, level, found, advice }: Finding & { name: string },
 ): string[] {
   const mark = { ok: colors.green('ok  '), warn: colors.yellow('warn'), fail: colors.red('fail') }[level];
-  const first = `${mark}  ${name.padEnd(12)}  ${found}`;
+  const indent = ' '.repeat(20);
+  const first = `${mark}  ${name.padEnd(12)}  ${found.replaceAll('\n', `\n${indent}`)}`;
   return level === 'ok' || advice === undefined
     ? [first]
     : [first, `      ${' '.repeat(12)}  ${colors.dim(advice)}`];

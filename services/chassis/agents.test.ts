@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AgentHealthPayload } from '#schemas/types.gen.ts';
-import { Agents, byRole, lostAfterMs } from './agents.ts';
+import { Agents, byRole, forgottenAfterMs, lostAfterMs } from './agents.ts';
 
 const health = (agent: string, more: Partial<AgentHealthPayload> = {}): AgentHealthPayload => ({
   ...{ agent, service: 'worker', roles: ['a'], pid: 1, host: 'h', state: 'running', running: 0, capacity: 4 },
   ...{ started_at: 0, code_version: '1', pools: [{ role: 'a', running: 0, capacity: 4 }], reason: '' },
+  problems: [],
   ...more,
 });
 
@@ -16,6 +17,18 @@ function stateOf(said: Partial<AgentHealthPayload>, silentMs = 0): string | unde
 }
 
 describe('agents', () => {
+  it('are forgotten when nothing was heard of them for a week, so that restarts do not add up', () => {
+    const agents = new Agents();
+    for (let start = 0; start < 100; start += 1) agents.add(health(`worker@h:${start}`), 1000);
+    agents.add(health('still there'), 2000);
+    assert.equal(agents.list(1000 + forgottenAfterMs).length, 101);
+    assert.deepEqual(
+      agents.list(1001 + forgottenAfterMs).map(({ agent }) => agent),
+      ['still there'],
+    );
+    assert.equal(agents.size, 1);
+  });
+
   it('are what they last said, and lost when they say nothing for a while', () => {
     assert.equal(stateOf({ state: 'starting' }), 'pending');
     assert.equal(stateOf({}), 'idle');

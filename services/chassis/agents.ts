@@ -10,6 +10,9 @@ export interface Agent extends Omit<AgentHealthPayload, 'state'> {
   readonly seen_at: number;
 }
 
+/** What was not heard of for so long is forgotten: a process has a new name with each start. */
+export const forgottenAfterMs = 7 * 24 * 60 * 60 * 1000;
+
 /** So many beats may be missing. */
 export const lostAfterMs = 4 * beatEveryMs;
 
@@ -30,9 +33,20 @@ export class Agents {
     // Who saw it end does not know what it did.
     const whole =
       before !== undefined && isOver(health) && health.roles.length === 0
-        ? { ...before.health, state: health.state, reason: health.reason, running: 0, pools: [] }
+        ? {
+            ...before.health,
+            state: health.state,
+            reason: health.reason,
+            running: 0,
+            pools: [],
+            problems: [],
+          }
         : health;
     this.heard.set(health.agent, { health: whole, seenAt });
+  }
+
+  get size(): number {
+    return this.heard.size;
   }
 
   remove(agent: string): void {
@@ -41,6 +55,8 @@ export class Agents {
 
   /** By service, and within it those that were started first come first. */
   list(now: number): Agent[] {
+    for (const [agent, { seenAt }] of this.heard)
+      if (now - seenAt > forgottenAfterMs) this.heard.delete(agent);
     return [...this.heard.values()]
       .map(({ health, seenAt }) => ({ ...health, state: stateOf(health, now - seenAt), seen_at: seenAt }))
       .sort(

@@ -11,6 +11,7 @@ const members = fc
         fc.record({
           memberId: fc.constant(memberId),
           held: fc.uniqueArray(fc.integer({ min: 0, max: 30 }), { maxLength: 12 }),
+          refused: fc.uniqueArray(fc.integer({ min: 0, max: 24 }), { maxLength: 6 }),
         }),
       ),
     ),
@@ -18,7 +19,8 @@ const members = fc
 
 test('every partition has one owner, and no member has two more than another', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 24 }), members, (partitions, all) => {
+    fc.property(fc.integer({ min: 0, max: 24 }), members, (partitions, drawn) => {
+      const all = drawn.map((member) => ({ ...member, refused: [] }));
       const owners = spread(partitions, all);
       assert.equal(owners.size, partitions);
       const loads = all.map(
@@ -31,15 +33,15 @@ test('every partition has one owner, and no member has two more than another', (
 
 test('a member that joins moves only its share', () => {
   const before = spread(12, [
-    { memberId: 'a', held: [] },
-    { memberId: 'b', held: [] },
+    { memberId: 'a', held: [], refused: [] },
+    { memberId: 'b', held: [], refused: [] },
   ]);
   const heldBy = (id: string) =>
     [...before].filter(([, owner]) => owner === id).map(([partition]) => partition);
   const after = spread(12, [
-    { memberId: 'a', held: heldBy('a') },
-    { memberId: 'b', held: heldBy('b') },
-    { memberId: 'c', held: [] },
+    { memberId: 'a', held: heldBy('a'), refused: [] },
+    { memberId: 'b', held: heldBy('b'), refused: [] },
+    { memberId: 'c', held: [], refused: [] },
   ]);
   const moved = [...after].filter(([partition, owner]) => before.get(partition) !== owner);
   assert.equal(moved.length, 4);
@@ -48,8 +50,54 @@ test('a member that joins moves only its share', () => {
 
 test('two members that both claim a partition do not both get it', () => {
   const owners = spread(2, [
-    { memberId: 'a', held: [0, 1] },
-    { memberId: 'b', held: [0, 1] },
+    { memberId: 'a', held: [0, 1], refused: [] },
+    { memberId: 'b', held: [0, 1], refused: [] },
   ]);
   assert.deepEqual([...owners.values()].sort(), ['a', 'b']);
+});
+
+test('what a member refuses goes to others as long as there are some, and everything has one owner', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 24 }), members, (partitions, all) => {
+      const owners = spread(partitions, all);
+      assert.equal(owners.size, partitions);
+      for (const [partition, owner] of owners) {
+        const refuses = all.find(({ memberId }) => memberId === owner)?.refused.includes(partition);
+        const willing = all.filter(({ refused }) => !refused.includes(partition));
+        assert.ok(!refuses || willing.length === 0, `partition ${partition} went to ${owner}`);
+      }
+    }),
+  );
+});
+
+test('a member that refuses what the other has to take gets others in its place', () => {
+  const owners = spread(6, [
+    { memberId: 'a', held: [0, 1, 2], refused: [0, 1, 2] },
+    { memberId: 'b', held: [3, 4, 5], refused: [] },
+  ]);
+  const of = (id: string) =>
+    [...owners].flatMap(([partition, owner]) => (owner === id ? [partition] : [])).sort();
+  assert.deepEqual(
+    [of('a'), of('b')],
+    [
+      [3, 4, 5],
+      [0, 1, 2],
+    ],
+  );
+});
+
+test('who can run what another refuses keeps it, and one that nobody can run stays with one of them', () => {
+  const held = [
+    { memberId: 'a', held: [1], refused: [0] },
+    { memberId: 'b', held: [0], refused: [] },
+  ];
+  assert.deepEqual(
+    spread(2, held),
+    new Map([
+      [0, 'b'],
+      [1, 'a'],
+    ]),
+  );
+  const nobody = held.map((member) => ({ ...member, refused: [0] }));
+  assert.equal(spread(2, nobody).size, 2);
 });

@@ -40,6 +40,23 @@ const Environment = z.object({
    * agents can hold.
    */
   RAVENHELM_OUTSTANDING: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  /**
+   * How long an assignment that was sent may wait for an agent, while its role has a free one, before it is sent again;
+   * milliseconds.
+   */
+  RAVENHELM_SCHEDULE_TO_START_MS: z.coerce.number().int().min(1000).max(86_400_000).default(300_000),
+  /** The version of the rules by which new missions are decided; the newest when not set. */
+  RAVENHELM_RULES: z
+    .string()
+    .regex(/^\d{1,6}$/, 'expected the number of a version of the rules')
+    .transform(Number)
+    .optional(),
+  /** For tests: an orchestrator as of an older version, which has these rules alone; `0` or `0,1`. */
+  RAVENHELM_RULES_KNOWN: z
+    .string()
+    .regex(/^\d{1,6}(,\d{1,6})*$/, 'expected numbers of versions of the rules')
+    .transform((text) => text.split(',').map(Number))
+    .optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   /** Port for /health, /ready and /metrics on the loopback interface; 0 takes a free one. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),

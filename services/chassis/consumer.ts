@@ -3,6 +3,7 @@ import type { Codec } from '#schemas/codec.ts';
 import type { TopicNames } from '#topics/table.ts';
 import { asFailure, Failure } from './failures.ts';
 import { groupMember } from './group-member.ts';
+import { rejoin } from './kafkajs-group.ts';
 import type { Logger } from './log.ts';
 import { metrics } from './metrics.ts';
 import { Partition } from './partition.ts';
@@ -43,6 +44,8 @@ export interface ConsumerSettings {
 export interface Consumer {
   /** True once it has joined the group, while every partition it holds is acquired and gets on. */
   ready(): boolean;
+  /** Why it runs less than it holds; empty: it runs all, or is about to. */
+  reason(): string;
   /** Asks every partition to look again: there may be room now. */
   pump(): void;
   stop(deadlineMs: number): Promise<void>;
@@ -51,6 +54,8 @@ export interface Consumer {
 export async function startConsumer(settings: ConsumerSettings): Promise<Consumer> {
   const { kafka, admin, processor, groupId, log, crash } = settings;
   const partitions = new Map<number, Partition>();
+  /** Why partitions were given up. The group is told with each join, so that others get them, as long as there are some. */
+  const refused = new Map<number, Failure>();
   const topics = [...processor.inputs, processor.stateTopic];
   // A client of its own: one that has asked for a topic that is deleted later fails for all other topics as well.
   const offsets = kafka.admin({ retry: { initialRetryTime: 100, retries: 6 } });
@@ -66,7 +71,10 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     groupId,
     sessionTimeoutMs: settings.sessionTimeoutMs,
     fetchWaitMs,
-    held: () => [...partitions.keys()],
+    claims: () => ({
+      held: [...partitions.keys()].filter((index) => !refused.has(index)),
+      refused: [...refused.keys()],
+    }),
   });
 
   const control: FetchControl = {
@@ -96,6 +104,12 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
       retries: settings.retries,
       now: settings.now,
       log,
+      refused(failure) {
+        const isNew = !refused.has(index);
+        refused.set(index, failure);
+        // It is tried again whenever the group gives it to us; the group is asked for another member once.
+        if (isNew) rejoin(groupId);
+      },
       crash,
     });
   }
@@ -107,6 +121,8 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
     fetchedAt = performance.now();
     const assigned = new Set(payload.memberAssignment[processor.inputs[0] ?? ''] ?? []);
     for (const [index, partition] of partitions) {
+      // It was tried again, and what only another member could run has ended meanwhile.
+      if (partition.running) refused.delete(index);
       if (assigned.has(index) && partition.running) {
         partition.seekInputs();
         continue;
@@ -174,6 +190,11 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
 
   return {
     ready: () => joined && [...partitions.values()].every((partition) => partition.ready),
+    reason: () =>
+      [...refused]
+        .filter(([index]) => partitions.get(index)?.running === false)
+        .map(([index, { message }]) => `partition ${index}: ${message}`)
+        .join('; '),
     pump() {
       for (const partition of partitions.values()) partition.pump();
     },

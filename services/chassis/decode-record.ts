@@ -5,11 +5,11 @@ import { header } from './letter-headers.ts';
 import type { InputRecord } from './processor.ts';
 
 /** Larger records belong into the workspace, and are told of by reference. */
-const mostBytes = 256 * 1024;
+export const mostRecordBytes = 256 * 1024;
 
 /** Whether the registry has to be asked before this can be decoded. What is refused anyway needs no schema. */
 export function needsSchema({ value }: KafkaMessage, codec: Codec): boolean {
-  return value !== null && value.length <= mostBytes && !codec.knows(value);
+  return value !== null && value.length <= mostRecordBytes && !codec.knows(value);
 }
 
 const loadWithinMs = 10_000;
@@ -30,8 +30,8 @@ export function decodeRecord(
 ): InputRecord {
   const { value, key, headers } = message;
   if (value === null) throw new Failure('undecodable', 'found a record without a value, expected an event');
-  if (value.length > mostBytes) {
-    throw new Failure('record_too_large', `found ${value.length} bytes, expected at most ${mostBytes}`);
+  if (value.length > mostRecordBytes) {
+    throw new Failure('record_too_large', `found ${value.length} bytes, expected at most ${mostRecordBytes}`);
   }
   return {
     topic,

@@ -55,6 +55,11 @@ export const catalogue = {
   role_unknown: kind('task', false, 'No role of this name exists in roles/.'),
   internal_error: kind('task', true, 'An unexpected error inside Ravenhelm; the log has the stack.'),
   hop_limit: kind('task', false, 'It was passed on, or reacted to, more often than is allowed.'),
+  assignment_refused: kind(
+    'task',
+    false,
+    'The assignment of the task is a dead letter: its role could not take it.',
+  ),
   lease_lost: kind('task', true, 'The agent could not renew its lease and stopped before its next effect.'),
 
   // A tool call, told to the model
@@ -80,6 +85,11 @@ export const catalogue = {
   plan_rejected: kind('mission', false, 'A person rejected the plan.'),
   pause_rejected: kind('mission', false, 'A reaction paused the mission, and a person did not let it go on.'),
   reaction_limit: kind('mission', false, 'The mission has led to as many reactions as one may.'),
+  mission_too_large: kind(
+    'mission',
+    false,
+    'A record of the mission would be larger than the log takes; the message names it.',
+  ),
   too_deep: kind('mission', false, 'Missions within missions go deeper than is allowed.'),
 
   // A review
@@ -108,6 +118,11 @@ export const catalogue = {
   ),
   retry_behind: kind('dead_letter', false, 'An earlier record of its key waits to be tried again.'),
   handler_failed: kind('dead_letter', false, 'The handler threw an unexpected error; the log has the stack.'),
+  changelog_broken: kind(
+    'dead_letter',
+    false,
+    'What the changelog keeps of the mission contradicts itself: it is set aside, and `ravenhelm doctor` names it.',
+  ),
 
   // A dead letter, told to whoever asked for something to be done with it
   letter_settled: kind(
@@ -142,6 +157,11 @@ export const catalogue = {
     'process',
     false,
     'The consumer stopped with an error; the process exits and is restarted.',
+  ),
+  rules_unknown: kind(
+    'process',
+    false,
+    'A mission is decided by rules that this version does not have; its partition is left to a member that has them.',
   ),
   input_gap: kind('process', false, 'Records were deleted by retention before they were read.'),
   input_rewound: kind(

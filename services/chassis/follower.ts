@@ -107,7 +107,7 @@ export async function startFollower(settings: FollowerSettings): Promise<Followe
     sessionTimeoutMs: settings.sessionTimeoutMs,
     fetchWaitMs,
     minBytes: fetchBytes,
-    held: () => [...new Set([...slots.values()].map((slot) => slot.partition))],
+    claims: () => ({ held: [...new Set([...slots.values()].map((slot) => slot.partition))], refused: [] }),
   });
 
   const place = ({ topic, partition }: Slot) => [{ topic, partitions: [partition] }];

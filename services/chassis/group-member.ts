@@ -1,5 +1,5 @@
 import type { Consumer, Kafka } from 'kafkajs';
-import { copartitioned } from './assigner.ts';
+import { copartitioned, type PartitionClaims } from './assigner.ts';
 
 /** A client in a consumer group, with all that is the same for every service. It is not connected yet. */
 export function groupMember(
@@ -10,13 +10,13 @@ export function groupMember(
     /** How long the broker holds a fetch that finds less than `minBytes`; a seek or a resume waits for at most this long. */
     readonly fetchWaitMs: number;
     readonly minBytes?: number;
-    /** The partitions that it holds at the moment it is asked. */
-    readonly held: () => readonly number[];
+    /** What it holds and refuses at the moment it is asked. */
+    readonly claims: () => PartitionClaims;
   },
 ): Consumer {
   return kafka.consumer({
     groupId: settings.groupId,
-    partitionAssigners: [copartitioned(settings.held)],
+    partitionAssigners: [copartitioned(settings.claims)],
     sessionTimeout: settings.sessionTimeoutMs,
     rebalanceTimeout: 30_000,
     heartbeatInterval: Math.floor(settings.sessionTimeoutMs / 4),

@@ -8,6 +8,8 @@ export interface Vitals {
   live(): boolean;
   /** True while it has joined its groups and holds no partition that is still being acquired. */
   ready(): boolean;
+  /** Why it is not ready; empty: it is about to be. */
+  reason(): string;
 }
 
 export interface HealthServer {
@@ -22,13 +24,14 @@ export async function startHealthServer(to: {
   readonly vitals: Vitals;
 }): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    const answer = (ok: boolean) => response.writeHead(ok ? 200 : 503).end(ok ? 'ok\n' : 'no\n');
+    const answer = (ok: boolean, why = '') =>
+      response.writeHead(ok ? 200 : 503).end(ok ? 'ok\n' : why === '' ? 'no\n' : `no: ${why}\n`);
     switch (request.url) {
       case '/health':
         answer(to.vitals.live());
         break;
       case '/ready':
-        answer(to.vitals.live() && to.vitals.ready());
+        answer(to.vitals.live() && to.vitals.ready(), to.vitals.reason());
         break;
       case '/metrics':
         registry.metrics().then(

@@ -5,6 +5,9 @@ import { codeVersion } from './code-version.ts';
 import type { Service, ServiceContext } from './service-context.ts';
 
 export const beatEveryMs = 5000;
+/** What one health event has room for. */
+const mostProblems = 50;
+const longestProblem = 500;
 /** How often it is looked whether a process that starts is ready, so that this is known at once. */
 const startingEveryMs = 100;
 
@@ -19,7 +22,7 @@ export function startHeartbeat(
   let announced = false;
 
   async function beat(state: string): Promise<void> {
-    const { roles, running, capacity, pools = [] } = service.vitals();
+    const { roles, running, capacity, pools = [], problems = [] } = service.vitals();
     const value = codec.encode(
       healthEvent(now(), {
         agent,
@@ -33,7 +36,8 @@ export function startHeartbeat(
         started_at: startedAt,
         code_version: codeVersion,
         pools,
-        reason: '',
+        reason: state === 'stopped' ? '' : (service.reason?.() ?? ''),
+        problems: problems.slice(0, mostProblems).map((line) => line.slice(0, longestProblem)),
       }),
     );
     await publisher.send(topics.health, [{ key: agent, value }]);

@@ -10,8 +10,8 @@ export interface Fetched {
  * Above this a partition asks the broker for no more, until half of it is handled. Generous, because a client whose
  * partitions are all paused sleeps for a whole fetch wait before it looks again.
  */
-const mostRecords = 40_000;
-const mostBytes = 32 * 1024 * 1024;
+export const mostRecords = 40_000;
+export const mostBytes = 32 * 1024 * 1024;
 
 /** Records that were fetched and whose turn has not come. First in, first out; bounded by pausing the fetch. */
 export class Inbox {

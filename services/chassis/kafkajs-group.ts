@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brokerErrorType, isUnreachable, passes } from './broker-error.ts';
-import { replaceMethod } from './kafkajs-inside.ts';
+import { protocolError, replaceMethod } from './kafkajs-inside.ts';
 
 /** Between two looks for a leader or a coordinator; milliseconds. */
 const pauseMs = 200;
 /** How long a group may have no coordinator that takes us; then the consumer crashes. Milliseconds. */
 const patienceMs = 120_000;
+/** A code of Kafka's protocol. */
+const rebalanceInProgress = 27;
 
 interface Coordinator {
   readonly nodeId: number;
@@ -22,6 +24,14 @@ interface ConsumerGroup {
 type Join = (this: ConsumerGroup) => Promise<void>;
 type Beat = (this: ConsumerGroup, given: { readonly interval: number }) => Promise<void>;
 type Recover = (this: ConsumerGroup, error: unknown) => Promise<void>;
+
+/** Groups whose member in this process wants to be asked again what it takes. */
+const rejoining = new Set<string>();
+
+/** The member of this group joins it again with its next heartbeat, and says anew what it holds and refuses. */
+export function rejoin(groupId: string): void {
+  rejoining.add(groupId);
+}
 
 /** Of a fetch: the leader has moved, or is not known yet. */
 const moved: ReadonlySet<string> = new Set([
@@ -61,6 +71,8 @@ export function keepMembersInGroup(): void {
     'heartbeat',
     (beat) =>
       async function beating(given) {
+        // kafkajs has no call for it: it joins again when a heartbeat is answered with a rebalance, and only then.
+        if (rejoining.delete(this.groupId)) throw protocolError(rebalanceInProgress);
         try {
           await beat.call(this, given);
         } catch (error) {

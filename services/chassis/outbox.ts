@@ -18,6 +18,8 @@ export interface Outbox {
   send(topic: string, record: Outgoing): void;
   /** Runs when the transaction has committed, and never otherwise. */
   afterCommit(run: () => void): void;
+  /** Whether the transaction has as much as it should: what can wait is for the next one. */
+  readonly full: boolean;
 }
 
 export interface Outgoing {

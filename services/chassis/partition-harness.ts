@@ -72,6 +72,7 @@ export class PartitionHarness {
       now: () => Date.now() + this.ahead,
       clock: () => performance.now() + this.ahead,
       log: openLog('harness', 'silent'),
+      refused: () => {},
       crash: (failure) => void this.crashes.push(failure),
       patience: { topicMs: 300, timersMs: 10, rewindAsks: 2, rewindMs: 1 },
     };

@@ -27,6 +27,8 @@ export interface PartitionSettings {
   readonly retries: RetryPolicy;
   readonly now: () => number;
   readonly log: Logger;
+  /** Only another member can run it. */
+  readonly refused: (failure: Failure) => void;
   readonly crash: (failure: Failure) => void;
   /** For tests, which cannot wait: the monotonic clock of failures, and how long what may pass is waited for. */
   readonly clock?: () => number;

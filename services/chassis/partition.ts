@@ -24,7 +24,8 @@ import type { Transactor } from './transactor.ts';
 /** How long facts that nobody waits for may wait for company, in milliseconds. */
 const lazyMs = 4;
 
-type State = 'acquiring' | 'running' | 'closed';
+/** `refused`: it is ours, and only another version of the code can run it. */
+type State = 'acquiring' | 'running' | 'refused' | 'closed';
 
 /**
  * One partition of a service: the unit of processing, and the whole delivery contract.
@@ -100,7 +101,7 @@ export class Partition {
 
   /** Milliseconds since it last moved although it had something to do; 0 when it is idle or waits for room. */
   stalledFor(): number {
-    if (this.is('closed')) return 0;
+    if (this.is('closed') || this.is('refused')) return 0;
     const hasWork = this.inputs.length > 0 && this.logic?.ready() === true;
     const busy = this.is('acquiring') || this.committing !== null || hasWork;
     return busy ? performance.now() - this.movedAt : 0;
@@ -111,11 +112,20 @@ export class Partition {
     const acquired = await untilAcquired({
       once: () => this.acquireOnce(),
       over: () => this.is('closed'),
+      refuse: (failure) => this.refuse(failure),
       crash: this.settings.crash,
       log: this.log,
       troubles: this.recovery.troubles,
     });
     if (acquired) this.pump();
+  }
+
+  /** It stays fenced and untouched until the group gives it to another member, or to this one again. */
+  private refuse(failure: Failure): void {
+    this.state = 'refused';
+    this.discard();
+    this.log.error({ code: failure.code, error: failure.message }, 'partition given up');
+    this.settings.refused(failure);
   }
 
   private async acquireOnce(): Promise<void> {

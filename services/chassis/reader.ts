@@ -37,7 +37,7 @@ export async function readTopic(settings: ReadSettings): Promise<void> {
   const groupId = `${settings.prefix}.reader-${randomUUID()}`;
   const consumer = kafka.consumer({
     groupId,
-    partitionAssigners: [copartitioned(() => [])],
+    partitionAssigners: [copartitioned(() => ({ held: [], refused: [] }))],
     maxWaitTimeInMs: 100,
     maxBytesPerPartition: 8 * 1024 * 1024,
     maxBytes: 64 * 1024 * 1024,

@@ -2,9 +2,9 @@ import type { Message, TopicMessages } from 'kafkajs';
 import type { OutgoingRecord } from './outbox.ts';
 
 /** kafkajs groups the messages of a send with a copy per message: from here on that costs more than another send. */
-const recordsPerPartition = 500;
+export const recordsPerPartition = 500;
 /** kafkajs never splits a batch, and the broker refuses one above the topic's max.message.bytes (1 MiB by default). */
-const bytesPerPartition = 900_000;
+export const bytesPerPartition = 900_000;
 /** What a record costs beyond its key and value: lengths, offsets, a traceparent header. */
 const recordOverhead = 120;
 

@@ -31,6 +31,8 @@ export interface ServiceContext {
 
 export interface Service {
   ready(): boolean;
+  /** Why it is not ready, where that does not pass by itself; empty or left out: nothing is known. */
+  reason?(): string;
   /** What its health events say. */
   vitals(): {
     readonly roles: readonly string[];
@@ -38,6 +40,8 @@ export interface Service {
     readonly capacity: number;
     /** Of a worker: the same for each of its roles. */
     readonly pools?: readonly AgentPool[];
+    /** What a person should look at, a line each; `ravenhelm doctor` shows them. */
+    readonly problems?: readonly string[];
   };
   /** Takes nothing new, ends what it can until the deadline, gives the rest back. */
   stop(deadlineMs: number): Promise<void>;

@@ -90,7 +90,7 @@ async function assemble(
   const health: HealthServer = await startHealthServer({
     host: config.HEALTH_HOST,
     port: config.HEALTH_PORT,
-    vitals: { live: () => true, ready: () => service.ready() },
+    vitals: { live: () => true, ready: () => service.ready(), reason: () => service.reason?.() ?? '' },
   });
   const heartbeat = startHeartbeat(context, name, service);
   log.info({ health_port: health.port, agent: context.agent }, 'started');

@@ -2,8 +2,8 @@ import { Failure } from './failures.ts';
 import { type Outbox, type Outgoing, type OutgoingRecord, outgoing } from './outbox.ts';
 
 /** Above this many records, or bytes, a transaction takes no more input: the next one does. */
-const mostRecords = 4000;
-const mostBytes = 8_000_000;
+export const mostRecords = 4000;
+export const mostBytes = 8_000_000;
 
 /** What one transaction will write: everything that came of the inputs that were handled since the last one. */
 export class Transaction implements Outbox {

@@ -1,9 +1,11 @@
-import { Failure } from '#chassis/failures.ts';
+import { asFailure, Failure } from '#chassis/failures.ts';
 import type { Logger } from '#chassis/log.ts';
+import { metrics } from '#chassis/metrics.ts';
 import type { Outbox } from '#chassis/outbox.ts';
 import { partitionOf } from '#chassis/partitioner.ts';
 import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts';
-import { type FactEvent, isFact } from '#orchestrator/facts.ts';
+import { SetAside } from '#chassis/set-aside.ts';
+import { endsMission, type FactEvent, isFact } from '#orchestrator/facts.ts';
 import type { ReactionReport } from '#orchestrator/input.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { MissionCommand, Records } from '#schemas/types.gen.ts';
@@ -38,9 +40,13 @@ export class Correlations implements PartitionLogic {
   /** What the changelog has: the progress of a mission changes often, what it reacts to never. */
   private readonly written = new Map<string, OwnReactions | null>();
   private readonly restoring = new Map<string, Buffer>();
+  private readonly setAside: SetAside;
+  /** Missions that were set aside, and have ended. */
+  private readonly over = new Set<string>();
 
   constructor(settings: CorrelationsSettings) {
     this.settings = settings;
+    this.setAside = new SetAside(settings.partition, settings.log);
   }
 
   restore(key: string, value: Buffer | null): void {
@@ -52,14 +58,27 @@ export class Correlations implements PartitionLogic {
     for (const [key, bytes] of this.restoring) {
       if (!key.startsWith(statePrefix)) continue;
       const id = key.slice(statePrefix.length);
-      const state = this.decode('CorrelationState', bytes);
-      const reactions = this.restoring.get(reactionsPrefix + id);
-      const own = reactions === undefined ? null : this.decode('MissionReactions', reactions);
-      const correlation = fromRecords(state, own);
-      this.known.set(id, correlation);
-      this.written.set(id, correlation.own);
+      try {
+        this.restoreMission(id, bytes);
+      } catch (error) {
+        this.setAside.add(id, asFailure(error).message);
+      }
     }
     this.restoring.clear();
+  }
+
+  private restoreMission(id: string, bytes: Buffer): void {
+    const state = this.decode('CorrelationState', bytes);
+    const reactions = this.restoring.get(reactionsPrefix + id);
+    const own = reactions === undefined ? null : this.decode('MissionReactions', reactions);
+    const correlation = fromRecords(state, own);
+    this.known.set(id, correlation);
+    this.written.set(id, correlation.own);
+  }
+
+  /** What a person should know of this partition. */
+  problems(): string[] {
+    return this.setAside.problems();
   }
 
   private decode<N extends 'CorrelationState' | 'MissionReactions'>(name: N, bytes: Buffer): Records[N] {
@@ -77,6 +96,7 @@ export class Correlations implements PartitionLogic {
     const fact = factOf(record);
     const { topics, standing } = this.settings;
     const id = fact.correlation_id;
+    if (this.setAside.has(id)) return this.passOver(fact);
     const before = this.known.get(id) ?? null;
     const rules = { standing: standing(fact.timestamp), ledger: topics.coordination };
     const { state, reports, missions } = correlate(before, fact, rules);
@@ -95,6 +115,16 @@ export class Correlations implements PartitionLogic {
     }
     this.note(reports, missions);
     return sent.length > 0 ? 'urgent' : 'lazy';
+  }
+
+  /** Nothing reacts in a mission that is set aside. With its end it is forgotten. */
+  private passOver({ correlation_id: id, event_type }: FactEvent): Urgency {
+    metrics.ignored.inc({ reason: 'MissionSetAside' });
+    if (endsMission.has(event_type)) {
+      this.setAside.ended(id);
+      this.over.add(id);
+    }
+    return 'lazy';
   }
 
   /** A state that the changelog does not take would fail every transaction of the partition, again and again. */
@@ -169,10 +199,16 @@ export class Correlations implements PartitionLogic {
       this.written.set(id, state.own);
     }
     this.changed.clear();
+    for (const id of this.over) {
+      yield [statePrefix + id, null];
+      yield [reactionsPrefix + id, null];
+    }
+    this.over.clear();
   }
 
   close(): void {
     this.known.clear();
+    this.setAside.clear();
   }
 }
 

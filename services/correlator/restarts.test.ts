@@ -32,7 +32,7 @@ const log = openLog('test', 'silent');
 class Fleet {
   readonly sent: string[] = [];
   readonly changelog = new Map<string, Buffer>();
-  private owner: Correlations;
+  owner: Correlations;
   private readonly standing: Standing;
   private offset = 0;
 
@@ -64,6 +64,7 @@ class Fleet {
         send: (topic, { key, value }) =>
           void this.sent.push(`${topic} ${String(key)} ${value?.toString('base64')}`),
         afterCommit: () => undefined,
+        full: false,
       });
     }
     for (const [key, value] of this.owner.changes()) {
@@ -124,6 +125,31 @@ const happening = fc.oneof(
   fc.constantFrom('a', 'b').map((id) => (ledger: Ledger) => ledger.completed(id)),
   fc.constantFrom('j0', 'j1').map((id) => (ledger: Ledger) => ledger.timer(id)),
 );
+
+describe('a mission whose changelog contradicts itself', () => {
+  it('is set aside, and the others of its partition go on', () => {
+    const ledgers = ['m', 'n'].map((id) =>
+      new Ledger(id)
+        .accepted({ subscriptions: [subscription('s', { type: 'A' }, emits('B', '1'))] }, [task('a')])
+        .planned([task('a')]),
+    );
+    const ended = { reason: '', cancelled_by: 'p', completed: 0, usage: noUsage, compensated: [] };
+    const fleet = new Fleet(nobody);
+    for (const { facts } of ledgers) fleet.commit(facts);
+    fleet.changelog.set('mission/m', Buffer.from('?'));
+    fleet.restart();
+    assert.match(fleet.owner.problems().join(), /^changelog_broken: mission m of partition 0: /);
+    for (const ledger of ledgers) fleet.commit(ledger.emitted('A').facts.slice(-1));
+    assert.deepEqual(
+      fleet.sent.map((line) => line.split(' ')[1]),
+      ['n'],
+    );
+    for (const ledger of ledgers)
+      fleet.commit(ledger.add('mission_cancelled', 'orchestrator', ended).facts.slice(-1));
+    assert.deepEqual([...fleet.changelog.keys()], []);
+    assert.deepEqual(fleet.owner.problems(), []);
+  });
+});
 
 describe('property: the correlator', () => {
   it('gives the same reports of a ledger in whatever batches, and restarted wherever', () => {

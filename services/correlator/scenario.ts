@@ -132,7 +132,7 @@ export class Ledger {
   ): this {
     const policy = { ...defaultPolicy, on_failure, options: { ...noOptions, ...options } };
     const about = { name: '', brief: '', tasks, traceparent: '', roles: [], parent: null, depth: 0 };
-    return this.add('mission_accepted', 'orchestrator', { ...about, policy });
+    return this.add('mission_accepted', 'orchestrator', { ...about, policy, rules: 0 });
   }
 
   planned(tasks: readonly TaskSpec[] = [], made_by = 'mission'): this {

@@ -11,7 +11,11 @@ const tasks = ['t0', 't1'].map((id) => taskSpec({ id, role: 'a' }));
 /** A partition whose role `a` nobody runs since `since`; null: somebody does. */
 function playWithout(since: number | null) {
   const absence = { since };
-  const agents = { capacity: () => 0, absentSince: (role: string) => (role === 'a' ? absence.since : null) };
+  const agents = {
+    free: () => 0,
+    capacity: () => 0,
+    absentSince: (role: string) => (role === 'a' ? absence.since : null),
+  };
   const play = new PartitionPlay({ roles: ['a', 'b'], agents });
   const look = (laterMs: number): void => {
     play.now += laterMs;
@@ -83,6 +87,7 @@ describe('who runs which role', () => {
     ...{ agent: 'x', service: 'worker', roles: ['a'], pid: 1, host: 'h', state: 'running', running: 0 },
     ...{ capacity: 4, started_at: 0, code_version: '1', pools: [{ role: 'a', running: 0, capacity: 4 }] },
     reason: '',
+    problems: [],
   };
   const ours: AgentHealthPayload = { ...health, agent: 'o', service: 'orchestrator', roles: [], pools: [] };
 

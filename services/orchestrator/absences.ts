@@ -7,6 +7,8 @@ import type { MissionState } from './state.ts';
 export interface AgentsView {
   /** Tasks that all live agents of the role may hold together. */
   capacity(role: string): number;
+  /** How many of these they do not hold. */
+  free(role: string): number;
   /** Since when no live agent has had the role: epoch ms, 0 when none ever had; null: one has, or it is not known. */
   absentSince(role: string): number | null;
 }

@@ -47,6 +47,11 @@ export class LiveRoles implements AgentsView {
     return this.roles.get(role)?.capacity ?? 0;
   }
 
+  free(role: string): number {
+    const found = this.roles.get(role);
+    return found === undefined ? 0 : Math.max(0, found.capacity - found.running);
+  }
+
   absentSince(role: string): number | null {
     const deaf = this.heardAt === null || this.now - this.heardAt > lostAfterMs / 2;
     if (!this.caughtUp || deaf) return null;

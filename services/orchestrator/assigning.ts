@@ -17,7 +17,7 @@ import { suspendedFor, toldTo } from './undoing.ts';
 import { waveHasStarted, waveOf } from './waves.ts';
 
 /** The most bytes of the results that an assignment carries. */
-const mostNeeds = 32 * 1024;
+export const mostNeeds = 32 * 1024;
 
 /** Assigns what may go on. What waits for something, while nobody is left who could provide it, is told so. */
 export function release(turn: Turn): void {

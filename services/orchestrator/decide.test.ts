@@ -133,17 +133,9 @@ describe('a task that fails', () => {
 describe('a mission', () => {
   const tasks = [task('a'), task('b'), task('c', ['a', 'b'])];
   const accepted = (mission: ReturnType<typeof submit>) => {
-    const { name, brief, policy: rules, tasks: as, traceparent, roles, parent, depth } = mission;
-    return own('mission_accepted', {
-      name,
-      brief,
-      policy: rules,
-      tasks: as,
-      traceparent,
-      roles,
-      parent,
-      depth,
-    });
+    const { name, brief, policy, tasks: as, traceparent, roles, parent, depth, rules } = mission;
+    const about = { name, brief, policy, tasks: as, traceparent, roles, parent, depth, rules };
+    return own('mission_accepted', about);
   };
 
   it('is rejected when its plan cannot be', () => {

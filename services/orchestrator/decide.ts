@@ -5,12 +5,14 @@ import { answer, unanswered } from './answering.ts';
 import { release } from './assigning.ts';
 import { spentInFull } from './budget.ts';
 import { beginUndoing } from './compensating.ts';
-import { cancelTasks } from './ending.ts';
+import { cut } from './cut.ts';
+import { cancelTasks, failAtOnce, mostResult } from './ending.ts';
 import { own } from './facts.ts';
 import { deadline, taskTimer } from './firing.ts';
 import {
   type CancelInput,
   type Decision,
+  type FailInput,
   type Input,
   ignore,
   isTaskReport,
@@ -51,6 +53,8 @@ export function decide(
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
+    case 'fail':
+      return failWith(turn, input);
     case 'emit':
       return emit(turn, input);
     case 'review':
@@ -97,7 +101,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
     Turn.begin(own('mission_rejected', { code, message, parent: input.parent }), envelope).decision();
   if (input.kind === 'refuse') return reject(input.code, input.message);
 
-  const { name, brief, tasks, policy, traceparent, roles, parent, depth } = input;
+  const { name, brief, tasks, policy, traceparent, roles, parent, depth, rules } = input;
   const { planner, events } = policy.options;
   if (depth > deepestMission) {
     return reject('too_deep', `found ${depth} missions above this one, expected at most ${deepestMission}`);
@@ -112,7 +116,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
     const { code, message } = asFailure(error);
     return reject(code, message);
   }
-  const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth };
+  const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth, rules };
   const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
   else if (planner === 'none') planOfReactions(turn);
@@ -136,5 +140,13 @@ function cancel(turn: Turn, { reason, by }: CancelInput): Decision {
   const usage = spentInFull(turn.state);
   turn.add(own('mission_cancelled', { reason, cancelled_by: by, completed, usage, compensated: [] }));
   cancelTasks(turn, 'the mission was cancelled');
+  return turn.decision();
+}
+
+/** As far as it depends on this there is nothing to be decided: only whether there is anything to undo. */
+function failWith(turn: Turn, { code, message, undo }: FailInput): Decision {
+  if (undo && turn.state.undoing === '' && hasToUndo(turn.state)) {
+    beginUndoing(turn, { code, message: cut(message, mostResult), cancelled_by: null });
+  } else failAtOnce(turn, code, message);
   return turn.decision();
 }

@@ -17,8 +17,16 @@ export interface Assignment extends Waiting {
   readonly traceparent: string;
 }
 
+/** What is known of an assignment that waits to be begun, be it here or in the topic of its role. */
+export type Waits = Pick<Assignment, 'role' | 'mission' | 'task_id' | 'attempt' | 'lease' | 'since'>;
+
 /** One that was sent, and that nobody has begun. */
-type Outstanding = Pick<Assignment, 'role' | 'mission' | 'task_id' | 'attempt' | 'lease' | 'since'>;
+interface Outstanding extends Waits {
+  /** When it was sent last, or restored; epoch ms. */
+  readonly sentAt: number;
+  /** How often it was sent again. */
+  readonly resent: number;
+}
 
 export interface DispatchSettings {
   /** How many assignments a role may have outstanding in this partition, at least 1. */
@@ -26,9 +34,13 @@ export interface DispatchSettings {
 }
 
 interface Pool {
-  outstanding: number;
+  readonly outstanding: Map<string, Outstanding>;
+  readonly held: Map<string, Assignment>;
   readonly queue: DispatchQueue<Assignment>;
 }
+
+/** An assignment is sent again at most so rarely, ms. */
+const rarestResendMs = 60 * 60 * 1000;
 
 const dispatchPrefix = 'dispatch/';
 const keyOf = (mission: string, task_id: string): string => `${mission}/${task_id}`;
@@ -41,6 +53,7 @@ const keyOf = (mission: string, task_id: string): string => `${mission}/${task_i
 export class Dispatcher {
   private readonly settings: DispatchSettings;
   private readonly pools = new Map<string, Pool>();
+  /** The pools again, by key: what is sent and not begun, and what waits. */
   private readonly outstanding = new Map<string, Outstanding>();
   private readonly held = new Map<string, Assignment>();
   /** What waits by the changelog. */
@@ -57,32 +70,32 @@ export class Dispatcher {
   }
 
   /** Takes a new assignment: sent at once where there is room and nothing waits. */
-  offer(assignment: Assignment, send: (assignment: Assignment) => void): void {
+  offer(assignment: Assignment, now: number, send: (assignment: Assignment) => void): void {
     const { key, role } = assignment;
     this.forget(key);
     const pool = this.pool(role);
-    if (pool.queue.size === 0 && pool.outstanding < this.settings.limit(role)) {
-      this.count(assignment);
+    if (pool.queue.size === 0 && pool.outstanding.size < this.settings.limit(role)) {
+      this.count(assignment, now);
       send(assignment);
       return;
     }
-    this.held.set(key, assignment);
     this.changed.add(key);
-    pool.queue.push(assignment);
+    this.hold(assignment);
   }
 
   /** Sends what there is room for. */
-  drain(send: (assignment: Assignment) => void): void {
+  drain(now: number, send: (assignment: Assignment) => void, full: () => boolean = () => false): void {
     if (this.held.size === 0) return;
     for (const [role, pool] of this.pools) {
       if (pool.queue.size === 0) continue;
       const limit = this.settings.limit(role);
-      while (pool.outstanding < limit) {
+      while (pool.outstanding.size < limit && !full()) {
         const next = pool.queue.shift();
         if (next === undefined) break;
         this.held.delete(next.key);
+        pool.held.delete(next.key);
         this.changed.add(next.key);
-        this.count(next);
+        this.count(next, now);
         send(next);
       }
     }
@@ -92,7 +105,7 @@ export class Dispatcher {
   hasRoom(): boolean {
     if (this.held.size === 0) return false;
     for (const [role, { queue, outstanding }] of this.pools) {
-      if (queue.size > 0 && outstanding < this.settings.limit(role)) return true;
+      if (queue.size > 0 && outstanding.size < this.settings.limit(role)) return true;
     }
     return false;
   }
@@ -121,20 +134,40 @@ export class Dispatcher {
   }
 
   /** What is outstanding or waits for the role, the oldest first. */
-  *waitingFor(role: string): Iterable<Outstanding> {
-    for (const each of this.outstanding.values()) if (each.role === role) yield each;
-    for (const each of this.held.values()) if (each.role === role) yield each;
+  *waitingFor(role: string): Iterable<Waits> {
+    const pool = this.pools.get(role);
+    if (pool === undefined) return;
+    yield* pool.outstanding.values();
+    yield* pool.held.values();
   }
 
   /** The roles that something is outstanding or waits for. */
   *roles(): Iterable<string> {
-    for (const [role, { outstanding, queue }] of this.pools) if (outstanding + queue.size > 0) yield role;
+    for (const [role, { outstanding, held }] of this.pools) if (outstanding.size + held.size > 0) yield role;
+  }
+
+  /** What was sent to the role `afterMs` ago and is not begun; with each time that it is sent again, twice as long ago. */
+  *unclaimed(role: string, now: number, afterMs: number): Iterable<Waits> {
+    for (const each of this.pools.get(role)?.outstanding.values() ?? []) {
+      if (now - each.sentAt >= Math.min(afterMs * 2 ** each.resent, Math.max(afterMs, rarestResendMs)))
+        yield each;
+    }
+  }
+
+  /** It was sent again. False: it is not outstanding any more. */
+  resend({ mission, task_id, attempt, lease }: Waits, now: number): boolean {
+    const key = keyOf(mission, task_id);
+    const known = this.outstanding.get(key);
+    if (known === undefined || known.attempt !== attempt || known.lease !== lease) return false;
+    this.set(key, { ...known, sentAt: now, resent: known.resent + 1 });
+    return true;
   }
 
   /** After a restore: what waits by the changelog, and what the states of the missions say besides. */
   restore(
     waiting: readonly (readonly [bytes: Buffer, event: EventOf<'task_assigned'>])[],
     missions: ReadonlyMap<string, MissionState>,
+    now: number,
   ): void {
     // The changelog has them in the order in which they came to wait, but for those of one millisecond.
     for (const [bytes, event] of waiting.toSorted(([, a], [, b]) => a.timestamp - b.timestamp)) {
@@ -145,16 +178,14 @@ export class Dispatcher {
         this.changed.add(key);
         continue;
       }
-      const assignment = assignmentOf(state, event, bytes);
-      this.held.set(key, assignment);
-      this.pool(assignment.role).queue.push(assignment);
+      this.hold(assignmentOf(state, event, bytes));
     }
     for (const { mission_id: mission, plan, tasks, updated_at: since } of missions.values()) {
       tasks.forEach(({ status, attempt, lease }, position) => {
         const spec = plan?.tasks[position];
         if (status !== 'assigned' || spec === undefined || spec.kind === 'mission') return;
         if (this.held.has(keyOf(mission, spec.id))) return;
-        this.count({ role: spec.role, mission, task_id: spec.id, attempt, lease, since });
+        this.count({ role: spec.role, mission, task_id: spec.id, attempt, lease, since }, now);
       });
     }
   }
@@ -175,28 +206,42 @@ export class Dispatcher {
     for (const each of [this.pools, this.outstanding, this.held, this.written, this.changed]) each.clear();
   }
 
-  private count(each: Outstanding): void {
-    this.outstanding.set(keyOf(each.mission, each.task_id), each);
-    this.pool(each.role).outstanding += 1;
+  private count({ role, mission, task_id, attempt, lease, since }: Waits, sentAt: number): void {
+    const sent = { role, mission, task_id, attempt, lease, since, sentAt, resent: 0 };
+    this.set(keyOf(mission, task_id), sent);
+  }
+
+  private set(key: string, sent: Outstanding): void {
+    this.outstanding.set(key, sent);
+    this.pool(sent.role).outstanding.set(key, sent);
+  }
+
+  private hold(assignment: Assignment): void {
+    const pool = this.pool(assignment.role);
+    this.held.set(assignment.key, assignment);
+    pool.held.set(assignment.key, assignment);
+    pool.queue.push(assignment);
   }
 
   private forget(key: string): void {
     const sent = this.outstanding.get(key);
     if (sent !== undefined) {
       this.outstanding.delete(key);
-      this.pool(sent.role).outstanding -= 1;
+      this.pool(sent.role).outstanding.delete(key);
     }
     const waiting = this.held.get(key);
     if (waiting === undefined) return;
+    const pool = this.pool(waiting.role);
     this.held.delete(key);
+    pool.held.delete(key);
     this.changed.add(key);
-    this.pool(waiting.role).queue.remove(waiting);
+    pool.queue.remove(waiting);
   }
 
   private pool(role: string): Pool {
     let pool = this.pools.get(role);
     if (pool === undefined) {
-      pool = { outstanding: 0, queue: new DispatchQueue() };
+      pool = { outstanding: new Map(), held: new Map(), queue: new DispatchQueue() };
       this.pools.set(role, pool);
     }
     return pool;
@@ -206,10 +251,13 @@ export class Dispatcher {
 /** Whether a key of the changelog is one of what waits. */
 export const isDispatchKey = (key: string): boolean => key.startsWith(dispatchPrefix);
 
+/** The mission that such a key belongs to. */
+export const missionOf = (key: string): string => key.slice(dispatchPrefix.length).split('/', 1)[0] ?? '';
+
 /** Whether the task still waits for an agent to begin this very lease. */
 export function isCurrent(
   state: MissionState,
-  { task_id, attempt, lease }: Pick<Outstanding, 'task_id' | 'attempt' | 'lease'>,
+  { task_id, attempt, lease }: Pick<Waits, 'task_id' | 'attempt' | 'lease'>,
 ): boolean {
   const task = state.tasks[state.plan?.index.get(task_id) ?? -1];
   return task?.status === 'assigned' && task.attempt === attempt && task.lease === lease;

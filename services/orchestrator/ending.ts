@@ -1,4 +1,5 @@
 import type { FailureCode } from '#chassis/failures.ts';
+import { spentInFull } from './budget.ts';
 import { beginUndoing } from './compensating.ts';
 import { cut } from './cut.ts';
 import { own, told } from './facts.ts';
@@ -6,7 +7,7 @@ import type { Plan } from './plan.ts';
 import { idsOf, named, names, positionsOf } from './positions.ts';
 import { inFlight, type MissionState, taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
-import { hasToUndo, ofThePlan } from './undoing.ts';
+import { hasToUndo, ofThePlan, undoneIds } from './undoing.ts';
 
 /** How tasks are cancelled, and missions end. Statuses are looked at, never counted. */
 
@@ -66,6 +67,36 @@ export function fail(turn: Turn, code: string, message: string, compensated: rea
   // One that went on after a failure has something to show.
   const result = state.policy.on_failure === 'continue' ? partialResult(state) : '';
   turn.add(own('mission_failed', { ...why, ...about, result }));
+}
+
+/** The most bytes of ids in a fact that has to fit, however many tasks there are. */
+const mostIds = 32 * 1024;
+
+/** Ends the mission as it is: nothing is undone, and what was given to somebody is cancelled with it. */
+export function failAtOnce(turn: Turn, code: string, message: string): void {
+  const { state, now } = turn;
+  const ofPlan = positionsOf(state, 'failed').filter((at) => state.plan?.tasks[at]?.compensates === '');
+  const why = { code, message: cut(message, mostResult) };
+  const about = {
+    failed_tasks: firstOf(idsOf(state, ofPlan)),
+    completed: ofThePlan(state).filter(({ status }) => status === 'completed').length,
+    duration_ms: now - state.created_at,
+    // The tasks that are cancelled only follow, but what is booked for them is part of its books.
+    usage: spentInFull(state),
+    compensated: firstOf(undoneIds(state)),
+  };
+  const result = state.policy.on_failure === 'continue' ? partialResult(state) : '';
+  turn.add(own('mission_failed', { ...why, ...about, result }));
+  cancelTasks(turn, 'the mission has failed');
+}
+
+/** As many as there is room for. */
+function firstOf(ids: readonly string[]): string[] {
+  let bytes = 0;
+  return ids.filter((id) => {
+    bytes += Buffer.byteLength(id);
+    return bytes <= mostIds;
+  });
 }
 
 /**

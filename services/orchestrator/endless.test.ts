@@ -9,6 +9,7 @@ import type { FactDraft } from './facts.ts';
 import type { Decision, Input } from './input.ts';
 import { inputOf } from './intake.ts';
 import { deepestMission } from './policy.ts';
+import { newestRules } from './rules.ts';
 import { attemptFailed, completed, envelope, policy, start, started, submit, task } from './scenario.ts';
 import type { MissionState } from './state.ts';
 
@@ -79,7 +80,7 @@ describe('a mission that plans itself without end', () => {
       assert.partialDeepStrictEqual(child.options, retries);
       // What a mission within it would plan is again a mission.
       const command = { ...child, tasks: [again('a')] };
-      input = inputOf({ mission_id: command.correlation_id, event_id: 'c', command }, '', roles);
+      input = inputOf({ mission_id: command.correlation_id, event_id: 'c', command }, '', roles, newestRules);
     }
   });
 

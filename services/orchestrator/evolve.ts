@@ -15,7 +15,7 @@ import { isAboutUndoing } from './undoing.ts';
 /**
  * A state has to fit into a record, so a task keeps at most its share of these (bytes). The facts have all of it.
  */
-const results = { each: 8 * 1024, together: 128 * 1024 };
+export const results = { each: 8 * 1024, together: 128 * 1024 };
 const messages = { each: 1024, together: 32 * 1024 };
 
 /**
@@ -237,12 +237,20 @@ function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnv
     ...coordination,
   };
   if (fact.event_type === 'mission_rejected') {
-    const nothing = { name: '', brief: '', traceparent: '', policy: defaultPolicy, roles: [], depth: 0 };
+    const nothing = {
+      name: '',
+      brief: '',
+      traceparent: '',
+      policy: defaultPolicy,
+      roles: [],
+      depth: 0,
+      rules: 0,
+    };
     return { ...base, ...nothing, status: 'rejected', ended_at: timestamp };
   }
-  const { name, brief, policy, tasks, traceparent, roles, depth } = fact.payload;
+  const { name, brief, policy, tasks, traceparent, roles, depth, rules } = fact.payload;
   const deadline_at = timestamp + policy.deadline_ms;
-  const about = { name, brief, policy, traceparent, roles, depth };
+  const about = { name, brief, policy, traceparent, roles, depth, rules };
   const state = { ...base, ...about, deadline_at, status: 'planning' } as const;
   const given = tasks.length > 0 || ['heuristic', 'none'].includes(policy.options.planner);
   return given ? state : withPlan(state, planningPlan(brief, policy));

@@ -109,6 +109,14 @@ export function isFact(event: Event): event is FactEvent {
   return Object.hasOwn(factTypes, event.event_type);
 }
 
+/** The last fact of a mission, but for the cancellations that may follow from it. */
+export const endsMission: ReadonlySet<string> = new Set<FactType>([
+  'mission_rejected',
+  'mission_completed',
+  'mission_failed',
+  'mission_cancelled',
+]);
+
 const person = 'person';
 const squad = 'squad';
 export const orchestrator = 'orchestrator';

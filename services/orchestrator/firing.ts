@@ -13,7 +13,7 @@ import { toldTo } from './undoing.ts';
 /** What timers lead to that come due. */
 
 /** An agent that loses its lease this often in one attempt gets no more of them: something kills it. */
-const mostLeases = 10;
+export const mostLeases = 10;
 
 export function deadline(turn: Turn, timer: TimerInput): Decision {
   const { state, now } = turn;

@@ -10,6 +10,7 @@ import { numberedIds } from '#schemas/numbered.ts';
 import { topicNames } from '#topics/table.ts';
 import { Missions } from './missions.ts';
 import { everybody } from './partition-play.ts';
+import { openRules } from './rules.ts';
 
 const codec = createCodec(numberedIds());
 const topics = topicNames('forwarding');
@@ -22,8 +23,10 @@ function handledBy(partition: number, forwarded: boolean) {
     partition,
     partitions: 2,
     topics,
-    roles: new Set(['a', 'orchestrator']),
+    roles: { roles: new Set(['a', 'orchestrator']), has: () => true, isGone: () => false },
     agents: everybody,
+    rules: openRules(),
+    scheduleToStartMs: 300_000,
   };
   const log = openLog('forwarding', 'silent');
   const missions = new Missions({ ...settings, outstanding: null, codec, log });

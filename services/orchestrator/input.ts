@@ -52,6 +52,8 @@ export interface SubmitInput {
   readonly roles: readonly string[];
   readonly parent: ParentTask | null;
   readonly depth: number;
+  /** The version of the rules by which the mission is decided. */
+  readonly rules: number;
 }
 /** A submission that cannot even be read as a mission. */
 export interface RefuseInput {
@@ -66,6 +68,17 @@ export interface CancelInput {
   readonly kind: 'cancel';
   readonly reason: string;
   readonly by: string;
+}
+/**
+ * The mission cannot go on: the shell found that what would follow from another input does not fit into its records
+ * (`prepare.ts`). Its own fact is `mission_failed`, or the `undoing_started` that comes before.
+ */
+export interface FailInput {
+  readonly kind: 'fail';
+  readonly code: 'mission_too_large';
+  readonly message: string;
+  /** Whether what was done is undone first. */
+  readonly undo: boolean;
 }
 /** A person puts an event onto the mission's ledger. */
 export interface EmitInput {
@@ -105,6 +118,7 @@ export type Input =
   | SubmitInput
   | RefuseInput
   | CancelInput
+  | FailInput
   | EmitInput
   | ReviewInput
   | ReportInput
@@ -115,6 +129,8 @@ export type IgnoreReason =
   | 'MissionAlreadyKnown'
   | 'MissionUnknown'
   | 'MissionEnded'
+  /** Its changelog contradicts itself. */
+  | 'MissionSetAside'
   | 'TaskUnknown'
   | 'TaskEnded'
   | 'NotAssigned'

@@ -60,8 +60,12 @@ export function inputBehind(fact: FactEvent): Input | null {
     case 'undoing_started': {
       const { message, cancelled_by } = fact.payload;
       // A cancellation that has something to undo begins so; after a failure it only follows.
-      return cancelled_by === null ? null : { kind: 'cancel', reason: message, by: cancelled_by };
+      return cancelled_by === null
+        ? outgrown(fact.payload, true)
+        : { kind: 'cancel', reason: message, by: cancelled_by };
     }
+    case 'mission_failed':
+      return outgrown(fact.payload, false);
     case 'event_emitted':
       return emissionBehind(fact);
     case 'compensation_started':
@@ -73,13 +77,20 @@ export function inputBehind(fact: FactEvent): Input | null {
     case 'task_assigned':
     case 'task_cancelled':
     case 'mission_completed':
-    case 'mission_failed':
       return null;
     default: {
       const unknown: never = fact;
       return unknown;
     }
   }
+}
+
+/** A failure only follows on another input, but for one: no decision on that input would have fitted. */
+function outgrown(
+  { code, message }: { readonly code: string; readonly message: string },
+  undo: boolean,
+): Input | null {
+  return code === 'mission_too_large' ? { kind: 'fail', code, message, undo } : null;
 }
 
 /** A person's, or one that was reported. */

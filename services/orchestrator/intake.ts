@@ -41,15 +41,16 @@ export function readCommand(record: InputRecord): Command {
   return { mission_id, event_id: command.event_id || place, command };
 }
 
-/** The input for `decide`. */
+/** The input for `decide`. `rules`: the version by which a new mission is decided. */
 export function inputOf(
   { mission_id, command }: Command,
   traceparent: string,
   roles: ReadonlySet<string>,
+  rules: number,
 ): SubmitInput | RefuseInput | CancelInput | EmitInput | ReviewInput {
   switch (command.event_type) {
     case 'mission_submitted':
-      return submission(mission_id, command, traceparent, roles);
+      return submission(mission_id, command, traceparent, roles, rules);
     case 'mission_cancelled':
       return { kind: 'cancel', reason: command.reason || 'no reason given', by: command.source_agent };
     case 'review_completed': {
@@ -79,6 +80,7 @@ function submission(
   command: MissionCommand,
   traceparent: string,
   roles: ReadonlySet<string>,
+  rules: number,
 ): SubmitInput | RefuseInput {
   const { name, brief, tasks, priority, limits, on_failure, parent, depth } = command;
   try {
@@ -102,7 +104,7 @@ function submission(
     // A plan that is made later or anew, a hand-over and a reaction are held against the roles that there are now.
     const usable = [...roles].filter((role) => role !== orchestrator).sort();
     const about = { mission_id, name, brief, tasks, policy, priority, traceparent };
-    return { kind: 'submit', ...about, roles: usable, parent, depth };
+    return { kind: 'submit', ...about, roles: usable, parent, depth, rules };
   } catch (error) {
     const { code, message } = asFailure(error, 'invalid_mission');
     return { kind: 'refuse', mission_id, priority, code, message, parent };

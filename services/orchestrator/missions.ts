@@ -1,49 +1,48 @@
-import TinyQueue from 'tinyqueue';
-import { Failure } from '#chassis/failures.ts';
+import { asFailure, Failure } from '#chassis/failures.ts';
 import { writeHeaders } from '#chassis/letter-headers.ts';
 import type { Logger } from '#chassis/log.ts';
 import { metrics } from '#chassis/metrics.ts';
 import type { Outbox } from '#chassis/outbox.ts';
 import { partitionOf } from '#chassis/partitioner.ts';
 import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts';
+import { SetAside } from '#chassis/set-aside.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type * as records from '#schemas/types.gen.ts';
+import type { EventOf } from '#schemas/types.gen.ts';
 import type { TopicNames } from '#topics/table.ts';
 import { type Absence, Absences, type AgentsView, absenceReport, isAbsenceKey } from './absences.ts';
 import { decodeAssignment, decodeMission, decodePlan, missionPrefix, planPrefix } from './changelog.ts';
-import { decide } from './decide.ts';
-import { Dispatcher, isDispatchKey } from './dispatch.ts';
+import { Dispatcher, isDispatchKey, missionOf } from './dispatch.ts';
 import type { FactDraft, FactType } from './facts.ts';
-import type { Decision, IgnoreReason, Input, TimerInput } from './input.ts';
+import type { IgnoreReason, Input, ReportEvent, TimerInput } from './input.ts';
 import { inputOf, readCommand } from './intake.ts';
-import { noTail, seal, type Tail } from './ledger.ts';
-import { MissionClocks } from './mission-clocks.ts';
+import { LostAssignments } from './lost-assignments.ts';
+import { metrics as counters } from './metrics.ts';
 import { traceDecision } from './mission-span.ts';
+import { MissionTimers } from './mission-timers.ts';
 import type { Plan } from './plan.ts';
+import { type Mission, type Prepared, prepare } from './prepare.ts';
+import type { RolesWithTopics } from './roles-with-topics.ts';
+import { checkRules, type Rules } from './rules.ts';
 import { Sender } from './sender.ts';
 import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
-import { changesStatus, missionStatus } from './status.ts';
-import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
+import { renewLease, timerId } from './timers.ts';
 
 export interface MissionsSettings {
   readonly partition: number;
   /** Partitions of the missions topic, and so of everything that is keyed by mission. */
   readonly partitions: number;
   readonly topics: TopicNames;
-  /** Roles that have a topic. */
-  readonly roles: ReadonlySet<string>;
+  /** Roles that a task may be for, and which of them have a topic. */
+  readonly roles: Pick<RolesWithTopics, 'roles' | 'has' | 'isGone'>;
   readonly agents: AgentsView;
   /** How many assignments a role may have outstanding in this partition; null: as many as its agents can hold. */
   readonly outstanding: number | null;
+  /** See `lost-assignments.ts`; ms. */
+  readonly scheduleToStartMs: number;
+  readonly rules: Rules;
   readonly codec: Codec;
   readonly log: Logger;
-}
-
-interface Mission {
-  readonly state: MissionState;
-  readonly tail: Tail;
-  /** The wave that started last. */
-  readonly wave: number;
 }
 
 /** How many assignments a role has outstanding whose agents are not known, and at least when they are. */
@@ -62,23 +61,24 @@ export class Missions implements PartitionLogic {
   /** The plan of each mission as the changelog has it: it is written when it changes, not with every state. */
   private readonly writtenPlans = new Map<string, Plan>();
   private readonly restoring = new Map<string, Buffer>();
-  private readonly alarms = new TinyQueue<{ due: number; id: string }>([], (a, b) => a.due - b.due);
-  private readonly dueAt = new Map<string, number>();
-  private readonly unscheduled = new Set<string>();
-  private readonly clocks = new MissionClocks();
+  private readonly timers = new MissionTimers((id) => this.active.get(id)?.state);
   private readonly dispatcher: Dispatcher;
   private readonly sender: Sender;
   private readonly absences: Absences;
+  private readonly lost: LostAssignments;
+  private readonly setAside: SetAside;
 
   constructor(settings: MissionsSettings) {
     const { agents, outstanding, roles } = settings;
-    this.settings = settings;
-    const limit = (role: string) =>
+    const most = (role: string) =>
       outstanding ?? Math.max(outstandingOf.least, agents.capacity(role) || outstandingOf.unknown);
-    // What waits for a role whose topic is gone goes on waiting: sent, it would fail the transaction.
-    this.dispatcher = new Dispatcher({ limit: (role) => (roles.has(role) ? limit(role) : 0) });
-    this.sender = new Sender(settings, this.dispatcher);
+    this.settings = settings;
+    // A record to a topic that does not exist would fail the whole transaction, again and again.
+    this.dispatcher = new Dispatcher({ limit: (role) => (roles.has(role) ? most(role) : 0) });
+    this.sender = new Sender({ ...settings, roles }, this.dispatcher);
     this.absences = new Absences(agents);
+    this.lost = new LostAssignments(this.dispatcher, settings);
+    this.setAside = new SetAside(settings.partition, settings.log);
   }
 
   restore(key: string, value: Buffer | null): void {
@@ -87,31 +87,61 @@ export class Missions implements PartitionLogic {
   }
 
   restored(now: number): void {
-    const { codec } = this.settings;
-    const waiting: Buffer[] = [];
     for (const [key, bytes] of this.restoring) {
-      if (isDispatchKey(key)) waiting.push(bytes);
       if (isAbsenceKey(key)) this.absences.restore(key);
-      if (!key.startsWith(missionPrefix)) continue;
-      const id = key.slice(missionPrefix.length);
-      const planBytes = this.restoring.get(planPrefix + id);
-      const plan = planBytes === undefined ? null : decodePlan(codec, planBytes);
-      const { state, tail } = fromRecords(decodeMission(codec, bytes), plan);
-      if (missionHasEnded(state)) {
-        this.ended.add(id);
-        continue;
-      }
-      this.active.set(id, { state, tail, wave: highestWave(state) });
-      if (state.plan !== null) this.writtenPlans.set(id, state.plan);
-      this.clocks.saw(id, state.updated_at, now);
-      this.unscheduled.add(id);
+      if (key.startsWith(missionPrefix)) this.restoreMission(key.slice(missionPrefix.length), bytes, now);
     }
-    this.restoring.clear();
     const states = new Map([...this.active].map(([id, { state }]) => [id, state]));
-    this.dispatcher.restore(
-      waiting.map((bytes) => [bytes, decodeAssignment(codec, bytes)]),
-      states,
-    );
+    this.dispatcher.restore(this.waitingAssignments(), states, now);
+    this.restoring.clear();
+  }
+
+  private restoreMission(id: string, bytes: Buffer, now: number): void {
+    const planBytes = this.restoring.get(planPrefix + id);
+    const read = this.readMission(id, bytes, planBytes);
+    if (read === null) return;
+    const { state, tail } = read;
+    if (missionHasEnded(state)) {
+      this.ended.add(id);
+      return;
+    }
+    checkRules(state, this.settings.rules);
+    const size = bytes.length + (planBytes?.length ?? 0);
+    this.active.set(id, { state, tail, wave: highestWave(state), size });
+    if (state.plan !== null) this.writtenPlans.set(id, state.plan);
+    this.timers.timeOf(id, state, now);
+    this.timers.touch(id);
+  }
+
+  /** A mission that cannot be read is set aside, so that the others of the partition go on: null. */
+  private readMission(id: string, bytes: Buffer, planBytes: Buffer | undefined) {
+    const { codec } = this.settings;
+    try {
+      const plan = planBytes === undefined ? null : decodePlan(codec, planBytes);
+      return fromRecords(decodeMission(codec, bytes), plan);
+    } catch (error) {
+      this.setAside.add(id, asFailure(error).message);
+      return null;
+    }
+  }
+
+  /** One that cannot be read counts as sent: it is made anew when nobody begins it. */
+  private waitingAssignments(): [bytes: Buffer, event: EventOf<'task_assigned'>][] {
+    const { codec, log } = this.settings;
+    return [...this.restoring].flatMap(([key, bytes]) => {
+      if (!isDispatchKey(key) || this.setAside.has(missionOf(key))) return [];
+      try {
+        return [[bytes, decodeAssignment(codec, bytes)]];
+      } catch (error) {
+        log.error({ key, error: String(error) }, 'changelog: no assignment');
+        return [];
+      }
+    });
+  }
+
+  /** What a person should know of this partition. */
+  problems(): string[] {
+    return this.setAside.problems();
   }
 
   ready(): boolean {
@@ -145,7 +175,8 @@ export class Missions implements PartitionLogic {
       out.send(topics.missions, { key: mission_id, value, partition: home, headers });
       return 'urgent';
     }
-    const input = inputOf(command, record.traceparent ?? '', this.settings.roles);
+    const { roles, rules } = this.settings;
+    const input = inputOf(command, record.traceparent ?? '', roles.roles, rules.ofNew);
     return this.apply(command.mission_id, input, command.event_id, now, out);
   }
 
@@ -184,19 +215,14 @@ export class Missions implements PartitionLogic {
   /** Counted from when it is read, so that no clock but ours matters and a late reading only lengthens the lease. */
   private renew({ correlation_id: id, payload }: records.TaskHeartbeat, clock: number): Urgency {
     const mission = this.active.get(id);
+    if (this.setAside.has(id)) return this.ignore(id, 'MissionSetAside');
     if (mission === undefined) return this.ignore(id, this.ended.has(id) ? 'MissionEnded' : 'MissionUnknown');
     const { task_id, attempt, lease } = payload;
-    const now = this.timeOf(id, mission.state, clock);
+    const now = this.timers.timeOf(id, mission.state, clock);
     const renewed = renewLease(mission.state, task_id, attempt, lease, now + mission.state.policy.lease_ms);
     if (typeof renewed === 'string') return this.ignore(id, renewed);
     this.keep(id, { ...mission, state: renewed });
     return 'lazy';
-  }
-
-  /** The clock may be set back, or have been ahead in another process; the ledger's time goes on. */
-  private timeOf(id: string, { updated_at }: MissionState, clock: number): number {
-    if (this.clocks.saw(id, updated_at, clock)) this.unscheduled.add(id);
-    return this.clocks.at(id, clock);
   }
 
   private apply(id: string, input: Input, causation_id: string, clock: number, out: Outbox): Urgency {
@@ -206,55 +232,39 @@ export class Missions implements PartitionLogic {
         input.kind === 'submit' || input.kind === 'refuse' ? 'MissionAlreadyKnown' : 'MissionEnded',
       );
     }
+    this.setAside.check(id);
     const mission = this.active.get(id) ?? null;
-    const now = mission === null ? clock : this.timeOf(id, mission.state, clock);
-    const decision: Decision = decide(mission?.state ?? null, input, { now });
-    if (decision.kind === 'ignored') return this.ignore(id, decision.reason);
-    const { state, facts } = decision;
-    const sealed = seal(facts, {
-      mission_id: id,
-      priority: state.priority,
-      causation_id,
-      now,
-      tail: mission?.tail ?? noTail,
-      codec: this.settings.codec,
-    });
-    const wave = facts.reduce(
-      (last, fact) => (fact.event_type === 'wave_started' ? fact.payload.wave : last),
-      mission?.wave ?? 0,
-    );
-    const next = { state, tail: sealed.tail, wave };
+    const now = mission === null ? clock : this.timers.timeOf(id, mission.state, clock);
+    const { codec } = this.settings;
     // All that can throw comes before the first effect, so that a refused input has changed nothing.
-    this.checkRoles(facts);
-    const status = facts.some((fact) => changesStatus.has(fact.event_type)) ? this.encodeStatus(next) : null;
-    this.sender.publish(sealed.events, state, out);
+    const prepared = prepare(mission, input, {
+      ...{ mission_id: id, causation_id, now, codec },
+      sender: this.sender,
+    });
+    if (typeof prepared === 'string') return this.ignore(id, prepared);
+    this.take(id, prepared, clock, out);
+    return prepared.facts.every((fact) => quiet.has(fact.event_type)) ? 'lazy' : 'urgent';
+  }
+
+  private take(
+    id: string,
+    { next, facts, events, related, status }: Prepared,
+    clock: number,
+    out: Outbox,
+  ): void {
+    const { state } = next;
+    this.sender.publish(events, related, state, clock, out);
     if (missionHasEnded(state)) this.absences.drop(id);
     if (status !== null) out.send(this.settings.topics.status, { key: id, value: status });
     this.keep(id, next);
     traceDecision({ state, facts, cost_usd: state.spent.cost_usd }, out);
     this.note(id, facts);
-    return facts.every((fact) => quiet.has(fact.event_type)) ? 'lazy' : 'urgent';
-  }
-
-  private encodeStatus({ state, tail, wave }: Mission): Buffer {
-    return this.settings.codec.encode(
-      missionStatus(state, tail, `${state.mission_id}:status:${tail.sequence}`, wave),
-    );
-  }
-
-  /** A record to a topic that does not exist would fail the whole transaction, again and again. */
-  private checkRoles(facts: readonly FactDraft[]): void {
-    for (const fact of facts) {
-      if (fact.event_type !== 'task_assigned' || this.settings.roles.has(fact.payload.role)) continue;
-      const { task_id, role } = fact.payload;
-      throw new Failure('role_unknown', `task ${task_id}: no topic for role ${JSON.stringify(role)}`);
-    }
   }
 
   private keep(id: string, mission: Mission): void {
     this.active.set(id, mission);
     this.changed.add(id);
-    this.unscheduled.add(id);
+    this.timers.touch(id);
   }
 
   private note(id: string, facts: readonly FactDraft[]): void {
@@ -274,63 +284,63 @@ export class Missions implements PartitionLogic {
     return 'lazy';
   }
 
-  /** Looks which missions wait for roles that nobody runs; call it about once a second. The next alarm tells them. */
+  /**
+   * Looks which missions wait for roles that nobody runs, which assignments were lost, and which can never be sent; call
+   * it about once a second. The next alarm does what follows.
+   */
   look(now: number): void {
     this.absences.look(this.dispatcher, now);
+    this.lost.look(now);
   }
 
   nextAlarm(): number | null {
-    if (this.absences.due.length > 0 || this.dispatcher.hasRoom()) return 0;
-    for (const id of this.unscheduled) {
-      const state = this.active.get(id)?.state;
-      const dueThere = state === undefined ? null : nextDue(state);
-      const due = dueThere === null ? null : this.clocks.clockAt(id, dueThere);
-      if (due === null) this.dueAt.delete(id);
-      else if (this.dueAt.get(id) !== due) {
-        this.dueAt.set(id, due);
-        this.alarms.push({ due, id });
-      }
-    }
-    this.unscheduled.clear();
-    // Entries that have moved since stay in the queue and are passed over here.
-    for (let next = this.alarms.peek(); next !== undefined; next = this.alarms.peek()) {
-      if (this.dueAt.get(next.id) === next.due) return next.due;
-      this.alarms.pop();
-    }
-    return null;
+    if (this.absences.due.length > 0 || this.lost.due || this.dispatcher.hasRoom()) return 0;
+    return this.timers.first()?.due ?? null;
   }
 
+  /** Does all that is due, as far as the transaction has room: the rest is due in the next one. */
   alarm(now: number, out: Outbox): void {
-    for (const absence of this.absences.take()) this.tellAbsence(absence, now, out);
-    this.sender.drain(out);
-    for (let due = this.nextAlarm(); due !== null && due <= now; due = this.nextAlarm()) {
-      const id = this.alarms.pop()?.id;
-      if (id === undefined) return;
-      this.dueAt.delete(id);
-      const state = this.active.get(id)?.state;
-      if (state === undefined) continue;
-      this.unscheduled.add(id);
-      for (const timer of dueTimers(state, this.timeOf(id, state, now))) this.fire(id, timer, now, out);
+    for (const absence of this.absences.take()) if (!out.full) this.tellAbsence(absence, now, out);
+    this.sender.drain(now, out);
+    this.lost.act(now, {
+      stateOf: (id) => this.active.get(id)?.state,
+      send: (topic, record) => out.send(topic, record),
+      report: (event) => this.tell(event, now, out),
+      full: () => out.full,
+    });
+    for (let next = this.timers.first(); next !== null && next.due <= now; next = this.timers.first()) {
+      for (const timer of this.timers.due(next.id, now)) {
+        if (out.full) return;
+        this.fire(next.id, timer, now, out);
+      }
+      if (out.full) return;
     }
   }
 
   private tellAbsence(absence: Absence, now: number, out: Outbox): void {
     const state = this.active.get(absence.mission)?.state;
-    if (state === undefined || !this.absences.tell(absence)) return;
-    const event = absenceReport(state, absence, now);
+    if (state !== undefined && this.absences.tell(absence))
+      this.tell(absenceReport(state, absence, now), now, out);
+  }
+
+  /** What the shell itself reports to a mission. */
+  private tell(event: ReportEvent, now: number, out: Outbox): void {
+    const { correlation_id: mission, event_type, event_id } = event;
     try {
-      this.apply(absence.mission, { kind: 'report', event }, event.event_id, now, out);
+      this.apply(mission, { kind: 'report', event }, event_id, now, out);
     } catch (error) {
-      this.settings.log.error({ ...absence, error: String(error) }, 'an absence could not be told');
+      this.settings.log.error({ mission, event_type, error: String(error) }, 'a report could not be decided');
     }
   }
 
-  /** One mission's timer that cannot be decided must not stop those of the others. */
+  /** A timer that cannot be decided is tried again later, and stops no other. */
   private fire(id: string, timer: TimerInput, now: number, out: Outbox): void {
     try {
       this.apply(id, timer, timerId(id, timer), now, out);
+      this.timers.decided(id, timer);
     } catch (error) {
-      this.unscheduled.delete(id);
+      this.timers.failed(id, timer, now);
+      counters.timersFailed.inc({ timer: timer.timer, code: asFailure(error).code });
       this.settings.log.error({ mission: id, timer, error: String(error) }, 'a timer could not be decided');
     }
   }
@@ -354,7 +364,7 @@ export class Missions implements PartitionLogic {
       if (missionHasEnded(mission.state)) {
         this.ended.add(id);
         this.active.delete(id);
-        this.clocks.forget(id);
+        this.timers.forget(id);
       }
     }
     this.changed.clear();
@@ -365,6 +375,7 @@ export class Missions implements PartitionLogic {
   close(): void {
     this.active.clear();
     this.dispatcher.close();
+    this.setAside.clear();
   }
 }
 

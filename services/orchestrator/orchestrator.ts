@@ -3,6 +3,7 @@ import type { Service, ServiceContext } from '#chassis/service-context.ts';
 import { followAgents } from './agents-feed.ts';
 import { Missions } from './missions.ts';
 import { rolesWithTopics } from './roles-with-topics.ts';
+import { openRules } from './rules.ts';
 
 /** How often it is looked which missions wait for roles that nobody runs, and which roles are new; ms. */
 const lookEveryMs = 1000;
@@ -10,10 +11,10 @@ const lookEveryMs = 1000;
 /** Decides on missions, and gives their tasks to roles. */
 export async function startOrchestrator(context: ServiceContext): Promise<Service> {
   const { config, topics, codec, log, admin, now } = context;
-  const known = await rolesWithTopics(admin, topics, log);
-  const { roles, partitions } = known;
+  const known = await rolesWithTopics(admin, topics, log, now);
   const agents = await followAgents(context);
   const outstanding = config.RAVENHELM_OUTSTANDING ?? null;
+  const rules = openRules(config.RAVENHELM_RULES, config.RAVENHELM_RULES_KNOWN);
   const open = new Map<number, Missions>();
   const consumer = await context.consume({
     service: 'orchestrator',
@@ -22,8 +23,11 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
     barrierTopic: topics.reports,
     transactionalIds: transactionalIds(config.RAVENHELM_PREFIX, 'orchestrator', 2),
     open(partition) {
-      const settings = { partition, partitions, topics, roles, codec, log };
-      const missions = new Missions({ ...settings, agents: agents.roles, outstanding });
+      // It may be opened again because a topic that it wrote to is gone.
+      known.lookSoon();
+      const settings = { partition, partitions: known.partitions, topics, roles: known, rules, codec, log };
+      const scheduleToStartMs = config.RAVENHELM_SCHEDULE_TO_START_MS;
+      const missions = new Missions({ ...settings, agents: agents.roles, outstanding, scheduleToStartMs });
       open.set(partition, missions);
       return missions;
     },
@@ -36,7 +40,13 @@ export async function startOrchestrator(context: ServiceContext): Promise<Servic
   }, lookEveryMs);
   return {
     ready: () => consumer.ready(),
-    vitals: () => ({ roles: [], running: 0, capacity: 0 }),
+    reason: () => consumer.reason(),
+    vitals: () => ({
+      roles: [],
+      running: 0,
+      capacity: 0,
+      problems: [...open.values()].flatMap((missions) => missions.problems()),
+    }),
     async stop(deadlineMs) {
       clearInterval(looking);
       await Promise.all([consumer.stop(deadlineMs), agents.stop(deadlineMs)]);

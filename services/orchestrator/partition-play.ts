@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { openLog } from '#chassis/log.ts';
 import { Transaction } from '#chassis/transaction.ts';
-import { createCodec } from '#schemas/codec.ts';
+import { type Codec, createCodec } from '#schemas/codec.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import { numberedIds } from '#schemas/numbered.ts';
 import type { EventOf, MissionCommand } from '#schemas/types.gen.ts';
@@ -9,6 +9,8 @@ import { noUsage } from '#schemas/usage.ts';
 import { topicNames } from '#topics/table.ts';
 import type { AgentsView } from './absences.ts';
 import { Missions } from './missions.ts';
+import { openRules, type Rules } from './rules.ts';
+import type { LedgerRecord } from './verify.ts';
 
 /**
  * For tests: one partition of the orchestrator without a broker. What it sends is looked at, its changelog is kept, and
@@ -25,38 +27,50 @@ export interface Sent {
 }
 
 export interface PlaySettings {
-  /** A set may change while it plays, as topics come and go. */
-  readonly roles: readonly string[] | ReadonlySet<string>;
+  readonly roles: readonly string[];
   readonly outstanding?: number | null;
   readonly agents?: AgentsView;
+  readonly scheduleToStartMs?: number;
+  /** What an alarm writes into; instead of the usual one. */
+  readonly transaction?: () => Transaction;
+  /** Instead of the usual one. */
+  readonly codec?: Codec;
+  readonly rules?: Rules;
 }
 
 /** Everybody is there, and nobody says how many tasks they can hold. */
-export const everybody: AgentsView = { capacity: () => 0, absentSince: () => null };
+export const everybody: AgentsView = { capacity: () => 0, free: () => 0, absentSince: () => null };
 
 export class PartitionPlay {
   now = 1_790_000_000_000;
   readonly sent: Sent[] = [];
+  /** The ledger, for `verify`. */
+  readonly ledger: LedgerRecord[] = [];
   readonly changelog = new Map<string, Buffer>();
-  private readonly settings: PlaySettings;
+  /** Roles that have a topic; and those whose topic is gone. */
+  readonly roles: Set<string>;
+  readonly gone = new Set<string>();
+  readonly settings: { -readonly [K in keyof PlaySettings]: PlaySettings[K] };
   private offset = 0;
   missions: Missions;
 
   constructor(settings: PlaySettings) {
-    this.settings = settings;
+    this.settings = { ...settings };
+    this.roles = new Set(settings.roles);
     this.missions = this.open();
   }
 
   private open(): Missions {
-    const { roles, outstanding = null, agents = everybody } = this.settings;
+    const { outstanding = null, agents = everybody, scheduleToStartMs = 300_000 } = this.settings;
+    const { rules = openRules(), codec: ours = codec } = this.settings;
     const log = openLog('play', 'silent');
-    const whole = { partition: 0, partitions: 1, topics, codec, log };
-    return new Missions({
-      ...whole,
-      roles: roles instanceof Set ? roles : new Set(roles),
-      outstanding,
-      agents,
-    });
+    const whole = { partition: 0, partitions: 1, topics, rules, codec: ours, log };
+    const roles = {
+      roles: this.roles,
+      has: (role: string) => this.roles.has(role),
+      isGone: (role: string) => this.gone.has(role),
+    };
+    return new Missions({ ...whole, roles, outstanding, agents, scheduleToStartMs });
   }
 
   /** As after a crash: what is in memory is gone. */
@@ -99,11 +113,20 @@ export class PartitionPlay {
     this.report(correlation_id, 'task_released', { task_id, attempt, lease, agent: 'a', reason: 'drained' });
   }
 
+  /** What the ledger says of a mission, by type. */
+  facts(id: string): { readonly event_type: string; readonly payload: Record<string, unknown> }[] {
+    return this.sent.flatMap(({ topic, key, value }) =>
+      topic === topics.coordination && key === id && 'event_type' in value && 'payload' in value
+        ? [{ event_type: value.event_type, payload: { ...value.payload } }]
+        : [],
+    );
+  }
+
   /** Rings the alarm if it is due. */
   ring(): void {
     const due = this.missions.nextAlarm();
     if (due === null || due > this.now) return;
-    const transaction = new Transaction();
+    const transaction = this.settings.transaction?.() ?? new Transaction();
     this.missions.alarm(this.now, transaction);
     this.commit(transaction);
   }
@@ -125,7 +148,7 @@ export class PartitionPlay {
     return [...this.changelog.keys()].filter((key) => key.startsWith('dispatch/'));
   }
 
-  private report(mission: string, event_type: string, payload: object): void {
+  report(mission: string, event_type: string, payload: object): void {
     const event = {
       ...{ event_id: `r-${this.offset}`, event_type, source_agent: 'a', target_agent: 'orchestrator' },
       ...{ timestamp: this.now, version: 1, correlation_id: mission, causation_id: '', priority: 'normal' },
@@ -146,6 +169,8 @@ export class PartitionPlay {
   private commit(transaction: Transaction): void {
     for (const { topic, message } of transaction.records) {
       assert.ok(message.value !== null && message.key !== null);
+      if (topic === topics.coordination)
+        this.ledger.push({ bytes: message.value, partition: 0, offset: this.ledger.length });
       this.sent.push({ topic, key: message.key.toString(), value: codec.decode(message.value).value });
     }
     for (const [key, value] of this.missions.changes()) {

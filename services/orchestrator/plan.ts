@@ -19,8 +19,8 @@ export interface Plan {
   readonly waves: readonly (readonly number[])[];
 }
 
-const mostTasks = 2000;
-const mostNeeds = 20_000;
+export const mostTasks = 2000;
+export const mostNeeds = 20_000;
 /** A plan travels in one record, and a record has at most 256 KiB; its envelope and its notes need room, too. */
 export const mostBytes = 240_000;
 

@@ -15,6 +15,7 @@ import type {
 import { decide } from './decide.ts';
 import { inputOf } from './intake.ts';
 import { resolveOptions } from './options.ts';
+import { newestRules } from './rules.ts';
 import { start } from './scenario.ts';
 
 const pattern = (more: Partial<EventPattern> = {}): EventPattern => ({
@@ -175,7 +176,7 @@ describe('a mission that reacts, as it is submitted', () => {
   const roles = new Set(['a_role', 'b_role', 'orchestrator']);
   const submitted = (more: Partial<MissionCommand>, options: Partial<MissionOptions> = {}) => {
     const command = missionCommand({ ...more, options: { ...noOptions, ...options } });
-    return inputOf({ mission_id: 'm', event_id: 'e', command }, '', roles);
+    return inputOf({ mission_id: 'm', event_id: 'e', command }, '', roles, newestRules);
   };
   const tasks = [taskSpec({ id: 'a', role: 'a_role' })];
 
@@ -243,6 +244,7 @@ describe('a mission that reacts, as it is submitted', () => {
         },
         '',
         roles,
+        newestRules,
       );
     assert.deepEqual(said(event())(), { kind: 'emit', emission: event(), by: 'person:ann' });
     assert.throws(said(null), { code: 'invalid_payload' });

@@ -15,7 +15,13 @@ import { isId, isRole, isTaken, modelPattern } from './names.ts';
 
 type Reactions = Pick<MissionOptions, 'subscriptions' | 'aggregators' | 'events' | 'max_hops'>;
 
-const most = { each: 64, bytes: 64 * 1024, hops: 64, data: 16 * 1024, timeout_ms: bounds.deadline_ms.most };
+export const most = {
+  each: 64,
+  bytes: 64 * 1024,
+  hops: 64,
+  data: 16 * 1024,
+  timeout_ms: bounds.deadline_ms.most,
+};
 export const severities = ['info', 'warning', 'error', 'critical'];
 export const operators = ['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'matches', 'exists'];
 const priorities = ['high', 'normal', 'low'];

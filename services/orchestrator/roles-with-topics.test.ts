@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { topicNames } from '#topics/table.ts';
-import { rolesWithTopics } from './roles-with-topics.ts';
+import { goneAfterMs, rolesWithTopics } from './roles-with-topics.ts';
 
 const topics = topicNames('p');
 const logged: unknown[] = [];
@@ -12,17 +12,18 @@ const log = {
 
 /** A cluster that lists what it is told to, and counts how often it is asked. */
 function cluster(...roles: string[]) {
-  const state = { names: roles.map(topics.tasks), asked: 0, broken: false };
+  const state = { names: roles.map(topics.tasks), asked: 0, broken: false, empty: false, now: 1_000 };
   const admin = {
     async listTopics() {
       state.asked += 1;
       if (state.broken) throw new Error('away');
+      if (state.empty) return [];
       return [topics.missions, 'other.squad.tasks.x', ...state.names];
     },
     fetchTopicMetadata: ({ topics: [name = ''] }: { topics: string[] }) =>
       Promise.resolve({ topics: [{ name, partitions: [0, 1, 2] }] }),
   };
-  return { state, open: () => rolesWithTopics(admin, topics, log) };
+  return { state, open: () => rolesWithTopics(admin, topics, log, () => state.now) };
 }
 
 describe('the roles that have a topic', () => {
@@ -44,27 +45,48 @@ describe('the roles that have a topic', () => {
     assert.deepEqual(logged.at(-1), { roles: ['b'] });
   });
 
-  it('become fewer when two looks in a row do not find a topic, and more when it is back', async () => {
+  it('get nothing while their topic is not listed, and are gone when that lasts', async () => {
     const { state, open } = cluster('a', 'b');
     const known = await open();
-    const look = async () => {
-      for (let call = 0; call < 5; call++) await known.look([]);
-    };
-    const all = state.names;
-    state.names = [topics.tasks('b')];
-    await look();
-    assert.deepEqual([...known.roles], ['a', 'b'], 'once is not enough');
-    state.names = all;
-    await look();
-    state.names = [topics.tasks('b')];
-    await look();
-    assert.deepEqual([...known.roles], ['a', 'b'], 'twice, and not in a row');
-    await look();
-    assert.deepEqual([...known.roles], ['b']);
-    assert.deepEqual(logged.at(-1), { code: 'topic_missing', roles: ['a'] });
-    state.names = all;
-    await look();
-    assert.deepEqual([...known.roles], ['b', 'a']);
+    state.names = [topics.tasks('a')];
+    known.lookSoon();
+    await known.look([]);
+    assert.deepEqual([known.has('a'), known.has('b')], [true, false]);
+    assert.deepEqual([known.roles.has('b'), known.isGone('b')], [true, false], 'a broker may be coming up');
+    state.now += goneAfterMs - 1;
+    await known.look([]);
+    assert.equal(known.isGone('b'), false);
+    state.now += 1;
+    await known.look([]);
+    assert.deepEqual([[...known.roles], known.isGone('b')], [['a'], true]);
+    assert.deepEqual(logged.at(-1), { roles: ['b'] });
+    state.names.push(topics.tasks('b'));
+    known.lookSoon();
+    await known.look([]);
+    assert.deepEqual([known.has('b'), known.isGone('b'), known.roles.has('b')], [true, false, true]);
+  });
+
+  it('that were never seen are gone only after as long a time', async () => {
+    const { state, open } = cluster('a');
+    const known = await open();
+    assert.deepEqual([known.has('x'), known.isGone('x')], [false, false]);
+    state.now += goneAfterMs;
+    known.lookSoon();
+    await known.look([]);
+    assert.equal(known.isGone('x'), true);
+  });
+
+  it('are not gone because a broker lists nothing, or cannot be asked', async () => {
+    const { state, open } = cluster('a');
+    const known = await open();
+    for (const fault of ['empty', 'broken'] as const) {
+      state[fault] = true;
+      state.now += goneAfterMs;
+      known.lookSoon();
+      await known.look([]);
+      assert.deepEqual([known.has('a'), known.isGone('a')], [true, false]);
+      state[fault] = false;
+    }
   });
 
   it('are looked for at once when somebody runs a role that is new, but only once', async () => {

@@ -16,6 +16,7 @@ import type {
   TimerInput,
 } from './input.ts';
 import { defaultPolicy } from './policy.ts';
+import { newestRules } from './rules.ts';
 import type { MissionState } from './state.ts';
 
 /**
@@ -34,7 +35,7 @@ export function task(id: string, needs: readonly string[] = [], more: Partial<Ta
 
 export function submit(tasks: readonly TaskSpec[], more: Partial<SubmitInput> = {}): SubmitInput {
   const about = { mission_id: missionId, name: 'a mission', brief: 'do it', traceparent: '' };
-  const alone = { roles: [], parent: null, depth: 0 };
+  const alone = { roles: [], parent: null, depth: 0, rules: newestRules };
   return { kind: 'submit', ...about, tasks, policy, priority: 'normal', ...alone, ...more };
 }
 

@@ -68,6 +68,8 @@ export interface MissionState {
   readonly undoing: string;
   /** How often it was suspended and went on. */
   readonly suspensions: number;
+  /** The version of the rules by which it is decided (`rules.ts`). */
+  readonly rules: number;
 }
 
 const taskStatuses: Readonly<Record<TaskStatus, true>> = {

@@ -6,11 +6,15 @@ import { inFlight, type MissionState, missionHasEnded, type TaskState } from './
 /** The position of what belongs to no task: the deadline. */
 const ofMission = -1;
 
+/** Before when a timer that is due is not decided (epoch ms). */
+export type NotBefore = (timer: TimerInput) => number;
+
 /** When the next timer of the mission comes due (epoch ms); null: none is set. */
-export function nextDue(state: MissionState): number | null {
+export function nextDue(state: MissionState, notBefore: NotBefore | null = null): number | null {
   let next = Number.POSITIVE_INFINITY;
-  eachTimer(state, (_timer, due_at) => {
-    if (due_at < next) next = due_at;
+  eachTimer(state, (timer, due_at, position, of) => {
+    const paused = notBefore === null ? 0 : notBefore(inputOf(state, timer, due_at, position, of));
+    next = Math.min(next, Math.max(due_at, paused));
   });
   return next === Number.POSITIVE_INFINITY ? null : next;
 }
@@ -19,17 +23,31 @@ export function nextDue(state: MissionState): number | null {
  * The timers that are due, in the order in which they are to be decided: by time, then by position in the plan.
  * One may make another stale; `decide` then ignores that one.
  */
-export function dueTimers(state: MissionState, now: number): TimerInput[] {
+export function dueTimers(
+  state: MissionState,
+  now: number,
+  notBefore: NotBefore | null = null,
+): TimerInput[] {
   const due: TimerInput[] = [];
-  eachTimer(state, (timer, due_at, position, of = {}) => {
+  eachTimer(state, (timer, due_at, position, of) => {
     if (due_at > now) return;
-    const task_id = state.plan?.tasks[position]?.id ?? '';
-    const { attempt, lease } = state.tasks[position] ?? { attempt: 0, lease: 0 };
-    const { review_id = '', aggregation = '' } = of;
-    due.push({ kind: 'timer', timer, task_id, attempt, lease, due_at, review_id, aggregation });
+    const input = inputOf(state, timer, due_at, position, of);
+    if (notBefore === null || notBefore(input) <= now) due.push(input);
   });
   // They are visited in the order of the plan, and the sort is stable.
   return due.sort((a, b) => a.due_at - b.due_at);
+}
+
+function inputOf(
+  state: MissionState,
+  timer: TimerKind,
+  due_at: number,
+  position: number,
+  { review_id = '', aggregation = '' }: Of = {},
+): TimerInput {
+  const task_id = state.plan?.tasks[position]?.id ?? '';
+  const { attempt, lease } = state.tasks[position] ?? { attempt: 0, lease: 0 };
+  return { kind: 'timer', timer, task_id, attempt, lease, due_at, review_id, aggregation };
 }
 
 /** A deterministic event_id for a timer that fires: the `causation_id` of the facts that follow from it. */

@@ -325,6 +325,23 @@ describe('any ledger', () => {
     );
   });
 
+  it('is not judged by rules that are not known, and that of other missions is', () => {
+    const { records } = example();
+    const later = ledgerOf(
+      'm2',
+      travel({ mission: 'm2', tasks: [task('a')], policy, chances: [], cancelled: false }),
+      codec,
+    );
+    const first = altered(later.records[0] ?? Buffer.alloc(0), ['payload', 'rules'], 900_000);
+    const { findings, summary } = verify(placed([...records, ...rechained(later.records.with(0, first), 0)]));
+    assert.deepEqual(
+      findings.map(({ mission, what, sequence }) => `${mission} ${what} ${sequence}`),
+      ['m2 rules_unknown 1'],
+    );
+    assert.match(findings[0]?.found ?? '', /^rules 900000;/);
+    assert.equal(summary.missions, 2);
+  });
+
   it('keeps a broken mission from hiding what is wrong with another', () => {
     const { records } = example();
     const other = ledgerOf(

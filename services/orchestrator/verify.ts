@@ -7,6 +7,7 @@ import { type FactDraft, type FactEvent, isFact } from './facts.ts';
 import type { Decision, Input } from './input.ts';
 import { inputBehind } from './inputs.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
+import { knownRules, namesOfRules } from './rules.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 
 export type FindingKind =
@@ -19,6 +20,8 @@ export type FindingKind =
   | 'time_backwards'
   /** The orchestrator would have decided otherwise. */
   | 'decision_differs'
+  /** The mission is decided by rules that this version of Ravenhelm does not have: nothing is said of its decisions. */
+  | 'rules_unknown'
   /** The ledger ends in the middle of a decision. */
   | 'decision_incomplete'
   /** The ledger ends before, or otherwise than, the head that is known from elsewhere. */
@@ -126,6 +129,14 @@ export function createVerifier(codec: Codec): Verifier {
     }
     const derived = track.due.length > 0;
     if (!derived) {
+      if (fact.event_type === 'mission_accepted' && !knownRules.has(fact.payload.rules)) {
+        const expected = `rules that this version of Ravenhelm knows: ${namesOfRules()}`;
+        return finding(
+          'rules_unknown',
+          expected,
+          `rules ${fact.payload.rules}; a version that has them verifies it`,
+        );
+      }
       const wrong = open(track, fact);
       if (wrong !== null) return finding('decision_differs', ...wrong);
     }

@@ -7,7 +7,7 @@ import { decoded, type Fold, type FoldedBatch, nothingToRemember, putError } fro
 import { instant } from './rows.ts';
 
 export function agentRow({ payload, timestamp }: AgentHealth) {
-  const { started_at, pools: _, reason: __, ...told } = payload;
+  const { started_at, pools: _, reason: __, problems: ___, ...told } = payload;
   return { ...told, started_at: instant(started_at), seen_at: instant(timestamp) };
 }
 

@@ -6,7 +6,7 @@ import type { Letter } from './letter.ts';
 
 const waiting: Letter = {
   ...{ partition: 1, offset: 7, state: 'waiting', topic: 't', mission: 'm', code: 'undecodable' },
-  ...{ redrives: 0, hash: 'h', recorded_at: 0, order: null },
+  ...{ redrives: 0, hash: 'h', recorded_at: 0, told: false, order: null },
 };
 const ask = (fields: Partial<Request> = {}): Request => ({
   ...{ id: 'r1', action: 'redrive', by: 'ada', reason: '', rate: 0, force: false },
@@ -20,6 +20,13 @@ const code = (letter: Letter | undefined, request: Request) => {
 };
 
 describe('what is asked for with a letter', () => {
+  it('is refused for an assignment whose task has gone on: another worker may be at it', () => {
+    const told = { ...waiting, told: true };
+    assert.equal(code(told, ask()), 'letter_not_returnable');
+    assert.equal(code(told, ask({ force: true })), 'letter_not_returnable');
+    assert.equal(code(told, ask({ action: 'archive' })), 'archived');
+  });
+
   it('is done to one that waits', () => {
     assert.equal(code(waiting, ask()), 'queued');
     assert.equal(code(waiting, ask({ action: 'archive' })), 'archived');

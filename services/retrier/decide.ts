@@ -82,6 +82,9 @@ function redrive(
   if (!returns(letter.topic)) {
     return refused('letter_not_returnable', `nothing is sent back to ${letter.topic || 'no topic'}`);
   }
+  if (letter.told) {
+    return refused('letter_not_returnable', 'its task was told that it has failed, and has gone on');
+  }
   if (letter.state === 'parked' && !force) {
     return refused('letter_parked', 'it is parked; --force sends it all the same');
   }

@@ -15,6 +15,8 @@ export const Letter = z.object({
   /** SHA-256 (hex) of the bytes that would be sent: as they came, or as they were edited. */
   hash: z.string(),
   recorded_at: z.number(),
+  /** An assignment whose task was told that it has failed, and has gone on. */
+  told: z.boolean().default(false),
   /** The request that it was queued by. */
   order: z
     .object({

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeHeaders } from '#chassis/letter-headers.ts';
+import { openLog } from '#chassis/log.ts';
 import { Transaction } from '#chassis/transaction.ts';
 import { createCodec } from '#schemas/codec.ts';
 import { numberedIds } from '#schemas/numbered.ts';
@@ -13,7 +14,7 @@ const codec = createCodec(numberedIds());
 
 const letter = (offset: number): Letter => ({
   ...{ partition: 0, offset, state: 'waiting', topic: topics.missions, mission: 'm', code: 'undecodable' },
-  ...{ redrives: 0, hash: 'h', recorded_at: 1, order: null },
+  ...{ redrives: 0, hash: 'h', recorded_at: 1, told: false, order: null },
 });
 
 /** A record of the missions topic that was put aside: so many bytes. */
@@ -29,7 +30,7 @@ const putAside = (bytes: number) => ({
 /** One partition of the retrier, to which all bytes are known. */
 const opened = (bytes = 10) =>
   new Letters({
-    ...{ partition: 0, topics, codec, mostRedrives: 3, sizeOf: () => 1 },
+    ...{ partition: 0, topics, codec, mostRedrives: 3, sizeOf: () => 1, log: openLog('letters', 'silent') },
     bytes: { get: () => putAside(bytes), want: () => {}, sent: () => {}, forget: () => {} },
   });
 

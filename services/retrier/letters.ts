@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { asFailure, Failure, type FailureCode } from '#chassis/failures.ts';
 import { count, header, originalKey } from '#chassis/letter-headers.ts';
+import type { Logger } from '#chassis/log.ts';
 import type { Outbox, Outgoing } from '#chassis/outbox.ts';
 import type { InputRecord, PartitionLogic, RawRecord, Urgency } from '#chassis/processor.ts';
 import { placeOfRecord } from '#chassis/retry-policy.ts';
@@ -13,6 +14,7 @@ import { Letter, letterId, readLetterId } from './letter.ts';
 import type { LetterBytes } from './letter-bytes.ts';
 import { type LetterFact, letterEvent } from './letter-events.ts';
 import { metrics } from './metrics.ts';
+import { refusedAssignment } from './refused-assignment.ts';
 import { afterWaiting, redriven, upcast } from './send-back.ts';
 
 export interface LettersSettings {
@@ -23,6 +25,7 @@ export interface LettersSettings {
   /** Partitions of a topic that records are sent back to; null: there is no such topic. */
   readonly sizeOf: (topic: string) => number | null;
   readonly mostRedrives: number;
+  readonly log: Logger;
 }
 
 const letterPrefix = 'letter/';
@@ -60,7 +63,17 @@ export class Letters implements PartitionLogic {
     } else if (key.startsWith(letterPrefix)) {
       const offset = Number(key.slice(letterPrefix.length));
       if (value === null) this.letters.delete(offset);
-      else this.letters.set(offset, Letter.parse(JSON.parse(value.toString())));
+      else this.restoreLetter(offset, value);
+    }
+  }
+
+  /** Of a letter whose account cannot be read nobody knows any more; its bytes stay on the topic of dead letters. */
+  private restoreLetter(offset: number, value: Buffer): void {
+    try {
+      this.letters.set(offset, Letter.parse(JSON.parse(value.toString())));
+    } catch (error) {
+      const id = letterId(this.settings.partition, offset);
+      this.settings.log.error({ letter: id, code: 'changelog_broken', error: String(error) }, 'left out');
     }
   }
 
@@ -131,12 +144,13 @@ export class Letters implements PartitionLogic {
     const place = placeOfRecord(topics, topic, originalKey(headers)?.toString() ?? null);
     const code = header(headers, 'code') ?? header(headers, 'exception') ?? 'unknown';
     const letter: Letter = {
-      ...{ partition, offset, state: 'waiting', topic, code, order: null, recorded_at: now },
+      ...{ partition, offset, state: 'waiting', topic, code, order: null, recorded_at: now, told: false },
       mission: place.mission.slice(0, 200),
       redrives: count(headers, 'redrives') ?? 0,
       hash: hash('sha256', value ?? Buffer.alloc(0), 'hex'),
     };
-    this.keep(letter);
+    const told = place.kind === 'tasks' && this.tellTask(message, letter, place.role, now, out);
+    this.keep({ ...letter, told });
     const whole = (name: 'partition' | 'offset' | 'attempts') => count(headers, name) ?? 0;
     this.say(out, letter, header(headers, 'eventId') ?? '', now, {
       event_type: 'dead_letter_recorded',
@@ -157,6 +171,23 @@ export class Letters implements PartitionLogic {
     });
     metrics.recorded.inc({ code });
     this.forgetOld(now);
+  }
+
+  /** A dead assignment is a failed attempt at its task. True: it was one, and its mission is told. */
+  private tellTask(
+    { headers, value }: RawRecord['message'],
+    letter: Letter,
+    role: string,
+    now: number,
+    out: Outbox,
+  ): boolean {
+    const { topics, codec } = this.settings;
+    const id = letterId(letter.partition, letter.offset);
+    const about = { id, role, code: letter.code, message: header(headers, 'message') ?? '', now };
+    const report = refusedAssignment(value, codec, about);
+    if (report === null) return false;
+    out.send(topics.reports, { key: report.correlation_id, value: codec.encode(report) });
+    return true;
   }
 
   /** Retention has taken the letters themselves. */

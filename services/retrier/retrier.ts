@@ -26,7 +26,7 @@ export async function startRetrier(context: ServiceContext): Promise<Service> {
     transactionalIds: transactionalIds(prefix, 'retrier', 2),
     open: (partition) =>
       new Letters({
-        ...{ partition, topics, codec, bytes },
+        ...{ partition, topics, codec, bytes, log },
         sizeOf: sizes.of,
         mostRedrives: retries.redrives,
       }),

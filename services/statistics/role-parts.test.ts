@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { openLog } from '#chassis/log.ts';
 import { Transaction } from '#chassis/transaction.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { journeys, ledgerOf, travel, wideJourneys } from '#orchestrator/journey.ts';
+import { noTail, seal } from '#orchestrator/ledger.ts';
+import { completed, history, start, started, submit, task } from '#orchestrator/scenario.ts';
+import { mostStateBytes } from '#orchestrator/sizes.ts';
 import { createCodec } from '#schemas/codec.ts';
 import { numberedIds } from '#schemas/numbered.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
@@ -15,13 +19,14 @@ import { noTotals, type RoleTotals, sumOf } from './role-totals.ts';
 
 const codec = createCodec(numberedIds());
 const topics = topicNames('test');
+const log = openLog('statistics', 'silent');
 
 type Logic = RoleParts | RoleSums;
 
 /** A partition of a processor, with what it has written; restored from its changelog wherever `restarts` says so. */
 class Play {
   readonly sent: EventOf<'role_statistics'>[] = [];
-  private readonly changelog = new Map<string, Buffer>();
+  readonly changelog = new Map<string, Buffer>();
   private readonly open: () => Logic;
   private logic: Logic;
   private offset = 0;
@@ -73,9 +78,48 @@ class Play {
   }
 }
 
-const partsPlay = () => new Play(() => new RoleParts({ partition: 0, topics, codec }));
+const partsPlay = () => new Play(() => new RoleParts({ partition: 0, topics, codec, log }));
 
 const journey = fc.oneof(journeys(8), wideJourneys(8)).map((drawn) => travel(drawn));
+
+/** The ledger of a mission with one task for the role `a_role`. */
+function ledgerWith(mission_id: string, code = ''): Buffer[] {
+  const { facts } = history(submit([task('a')], { mission_id, name: code }), started('a'), completed('a'));
+  const about = { mission_id, priority: 'normal', causation_id: 'c', now: start } as const;
+  return seal(facts, { ...about, tail: noTail, codec }).events.map(({ bytes }) => bytes);
+}
+
+describe('a mission that statistics cannot keep', () => {
+  it('is set aside when its changelog contradicts itself, and the others are counted', () => {
+    let open: RoleParts | null = null;
+    const play = new Play(() => {
+      open = new RoleParts({ partition: 0, topics, codec, log });
+      return open;
+    });
+    const [m, n] = [ledgerWith('m'), ledgerWith('n')];
+    play.give([...m.slice(0, 4), ...n.slice(0, 4)]);
+    play.changelog.set('mission/m', Buffer.from('?'));
+    play.changelog.set('assigned/n', Buffer.from('{'));
+    play.restart();
+    const parts = open as RoleParts | null;
+    assert.match(parts?.problems().join('\n') ?? '', /^changelog_broken: mission m of partition 0: .*$/);
+    play.give([...m.slice(4), ...n.slice(4)]);
+    assert.equal(play.newest().get('a_role')?.completed, 1);
+    assert.equal(play.missions, 0, 'with their ends nothing is kept of either');
+    assert.deepEqual(parts?.problems(), []);
+  });
+
+  it('is set aside when the changelog would not take it, also after a restart', () => {
+    const play = partsPlay();
+    const [large, n] = [ledgerWith('large', 'x'.repeat(mostStateBytes)), ledgerWith('n')];
+    play.give([...large.slice(0, 4), ...n.slice(0, 4)]);
+    for (const [key, { length }] of play.changelog) assert.ok(length <= mostStateBytes, key);
+    play.restart();
+    play.give([...large.slice(4), ...n.slice(4)]);
+    assert.equal(play.newest().get('a_role')?.completed, 1);
+    assert.equal(play.missions, 0);
+  });
+});
 
 describe('statistics of roles', () => {
   it('are the same wherever the service was restarted, and however the facts came together', () => {
@@ -153,7 +197,7 @@ describe('statistics of roles', () => {
     });
     fc.assert(
       fc.property(fc.array(said, { minLength: 1, maxLength: 30 }), (all) => {
-        const play = new Play(() => new RoleSums({ topics, codec }));
+        const play = new Play(() => new RoleSums({ topics, codec, log }));
         const newest = new Map<string, { role: string; totals: RoleTotals }>();
         all.forEach(({ role, partition, totals: drawn, restart }, at) => {
           const { ms, ...some } = drawn;

@@ -1,4 +1,5 @@
 import { Failure } from '#chassis/failures.ts';
+import type { Logger } from '#chassis/log.ts';
 import type { Outbox } from '#chassis/outbox.ts';
 import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts';
 import type { Codec } from '#schemas/codec.ts';
@@ -10,6 +11,7 @@ import { sumOf } from './role-totals.ts';
 export interface RoleSumsSettings {
   readonly topics: Pick<TopicNames, 'roles'>;
   readonly codec: Codec;
+  readonly log: Logger;
 }
 
 type Part = EventOf<'role_statistics'>;
@@ -33,11 +35,16 @@ export class RoleSums implements PartitionLogic {
   }
 
   restored(): void {
-    for (const bytes of this.restoring.values()) {
-      const { name, value } = this.settings.codec.decode(bytes);
-      if (name !== 'RoleStatistics')
-        throw new Failure('internal_error', `changelog: found ${name}, expected RoleStatistics`);
-      this.put(value);
+    const { codec, log } = this.settings;
+    for (const [key, bytes] of this.restoring) {
+      try {
+        const { name, value } = codec.decode(bytes);
+        if (name !== 'RoleStatistics') throw new Failure('internal_error', `found ${name}`);
+        this.put(value);
+      } catch (error) {
+        // The part comes again, whole, with the next fact of its role.
+        log.error({ key, code: 'changelog_broken', error: String(error) }, 'a record is left out');
+      }
     }
     this.restoring.clear();
   }

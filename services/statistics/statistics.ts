@@ -5,7 +5,8 @@ import { RoleSums } from './role-sums.ts';
 
 /** Adds up what has become of the tasks of each role: first by partition of the ledger, then over all of it. */
 export async function startStatistics(context: ServiceContext): Promise<Service> {
-  const { config, topics, codec } = context;
+  const { config, topics, codec, log } = context;
+  const parts = new Map<number, RoleParts>();
   const processor = (service: string, input: string) => ({
     service,
     inputs: [input],
@@ -16,16 +17,23 @@ export async function startStatistics(context: ServiceContext): Promise<Service>
   const consumers = await Promise.all([
     context.consume({
       ...processor('statistics', topics.coordination),
-      open: (partition) => new RoleParts({ partition, topics, codec }),
+      open(partition) {
+        const opened = new RoleParts({ partition, topics, codec, log });
+        parts.set(partition, opened);
+        return opened;
+      },
     }),
     context.consume({
       ...processor('statistics-roles', topics.roleParts),
-      open: () => new RoleSums({ topics, codec }),
+      open: () => new RoleSums({ topics, codec, log }),
     }),
   ]);
   return {
     ready: () => consumers.every((consumer) => consumer.ready()),
-    vitals: () => ({ roles: [], running: 0, capacity: 0 }),
+    vitals: () => ({
+      ...{ roles: [], running: 0, capacity: 0 },
+      problems: [...parts.values()].flatMap((each) => each.problems()),
+    }),
     async stop(deadlineMs) {
       await Promise.all(consumers.map((consumer) => consumer.stop(deadlineMs)));
     },

@@ -39,7 +39,7 @@ const [codec, publisher] = await Promise.all([
   openPublisher(kafka, log),
 ]);
 const agent = `${service}@${hostname()}:${pid}`;
-const nothing = { roles: [], running: 0, capacity: 0, pools: [] };
+const nothing = { roles: [], running: 0, capacity: 0, pools: [], problems: [] };
 const about = { agent, service, pid, host: hostname(), code_version: codeVersion };
 const event = healthEvent(Date.now(), { ...about, ...nothing, ...death }, 'supervisor');
 await publisher.send(topicNames(config.RAVENHELM_PREFIX).health, [

@@ -5,6 +5,7 @@ import type { Outbox } from '#chassis/outbox.ts';
 import type { InputRecord, PartitionLogic, Urgency } from '#chassis/processor.ts';
 import type { Codec } from '#schemas/codec.ts';
 import type { EventOf } from '#schemas/types.gen.ts';
+import { ClaimedLeases } from './claimed-leases.ts';
 import { taskKey } from './journal.ts';
 import type { JournalPlaces } from './journal-places.ts';
 import { instant, type WorkerClock } from './lease.ts';
@@ -28,6 +29,8 @@ export interface ClaimsSettings {
   readonly reportsTopic: string;
   readonly codec: Codec;
   readonly clock: WorkerClock;
+  /** After how long the orchestrator sends an assignment again that nobody has claimed; ms. */
+  readonly scheduleToStartMs: number;
   readonly log: Logger;
 }
 
@@ -42,12 +45,16 @@ export class Claims implements PartitionLogic {
   private claiming = 0;
   /** Cancellations that were fetched while their assignments still wait for a slot. */
   private readonly cancelled = new Set<string>();
+  private readonly leases: ClaimedLeases;
 
   constructor(settings: ClaimsSettings) {
     this.settings = settings;
+    this.leases = new ClaimedLeases(settings.scheduleToStartMs, settings.log);
   }
 
-  restore(): void {}
+  restore(key: string, value: Buffer | null): void {
+    this.leases.restore(key, value);
+  }
 
   restored(): void {}
 
@@ -66,7 +73,7 @@ export class Claims implements PartitionLogic {
     const { name, value } = record.decoded;
     switch (name) {
       case 'TaskAssigned':
-        return this.claim(value, record.traceparent, out);
+        return this.claim(value, record, out);
       case 'TaskCancelled':
         this.cancelled.delete(attemptKey(value));
         this.cancel(value);
@@ -76,7 +83,11 @@ export class Claims implements PartitionLogic {
     }
   }
 
-  private claim(assignment: EventOf<'task_assigned'>, traceparent: string | null, out: Outbox): Urgency {
+  private claim(
+    assignment: EventOf<'task_assigned'>,
+    { traceparent, timestamp }: InputRecord,
+    out: Outbox,
+  ): Urgency {
     const { role, agent, codec, clock, places, slots, reportsTopic } = this.settings;
     const { payload, correlation_id } = assignment;
     if (payload.role !== role) {
@@ -86,6 +97,10 @@ export class Claims implements PartitionLogic {
       );
     }
     if (this.cancelled.has(attemptKey(assignment))) return 'lazy';
+    if (this.leases.has(assignment)) {
+      metrics.ignored.inc({ reason: 'LeaseClaimed' });
+      return 'lazy';
+    }
     const claimedAt = instant(clock);
     const place = places.of(taskKey(correlation_id, payload.task_id), payload);
     const started = reportEvent(
@@ -99,6 +114,7 @@ export class Claims implements PartitionLogic {
     );
     const headers = traceparent === null ? {} : { headers: { traceparent } };
     out.send(reportsTopic, { key: correlation_id, value: codec.encode(started), ...headers });
+    this.leases.add(assignment, timestamp, claimedAt.wall);
     slots.claiming += 1;
     this.claiming += 1;
     const claim: Claim = { assignment, journalPartition: place.partition, claimedAt, traceparent };
@@ -132,8 +148,8 @@ export class Claims implements PartitionLogic {
 
   alarm(): void {}
 
-  changes(): [] {
-    return [];
+  changes(): Iterable<readonly [key: string, value: Buffer | null]> {
+    return this.leases.changes();
   }
 
   /** Claims whose outcome nobody knows are no longer ours to start: the changelog or the lease's timer decides. */

@@ -15,7 +15,12 @@ async function hosting(t: TestContext, topics: Set<string>) {
     start: (asked: Survives) => {
       if (!topics.has(`tasks.${role}`)) return Promise.reject(new Failure('topic_missing', role));
       survives.set(role, asked);
-      return Promise.resolve({ ready: () => true, pump() {}, stop: async () => void stopped.push(role) });
+      return Promise.resolve({
+        ready: () => true,
+        reason: () => '',
+        pump() {},
+        stop: async () => void stopped.push(role),
+      });
     },
   });
   const list = () => Promise.resolve([...topics]);

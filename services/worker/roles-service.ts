@@ -108,6 +108,7 @@ function roleHost(
         reportsTopic: topics.reports,
         codec,
         clock: parts.clock,
+        scheduleToStartMs: config.RAVENHELM_SCHEDULE_TO_START_MS,
         log,
       }),
   };

@@ -13,7 +13,7 @@ import { traceToolCall } from './spans.ts';
 import type { Effect, PreparedCall, ToolResult } from './tools/tool.ts';
 
 /** The most bytes of one tool's output; a record of the log may have 256 KiB. */
-const outputLimit = 64 * 1024;
+export const outputLimit = 64 * 1024;
 
 /** The tool calls of an attempt: each asked of the policy, journaled, and made once. */
 export class ToolSteps {

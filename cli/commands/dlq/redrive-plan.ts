@@ -70,7 +70,19 @@ const request = (force: boolean) => ({
 function asLetter(view: LetterView): Letter | undefined {
   if (view.state === 'new') return undefined;
   const { partition, offset, state, topic, mission, code, redrives, hash } = view;
-  return { partition, offset, state, topic, mission, code, redrives, hash, recorded_at: 0, order: null };
+  return {
+    partition,
+    offset,
+    state,
+    topic,
+    mission,
+    code,
+    redrives,
+    hash,
+    recorded_at: 0,
+    told: false,
+    order: null,
+  };
 }
 
 function textIn(value: object, field: string): string {
