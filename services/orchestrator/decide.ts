@@ -17,12 +17,12 @@ import {
   type RefuseInput,
   type SubmitInput,
 } from './input.ts';
-import type { WrittenPlan } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { deepestMission } from './policy.ts';
 import { emit, nobody, overdue, react } from './reacting.ts';
 import { report } from './reporting.ts';
+import type { WrittenPlan } from './rules-0.ts';
 import { reacts } from './settling.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 import { Turn } from './turn.ts';
@@ -31,7 +31,7 @@ import { hasToUndo } from './undoing.ts';
 /**
  * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
  * give the same facts. `now` (epoch ms) must not be before the state's `updated_at`. `written` is for deciding again
- * what is on the ledger: a plan that rules made is taken as it was written then, if it can be.
+ * what is on the ledger of a mission of rules 0 (`rules-0.ts`).
  */
 export function decide(
   state: MissionState | null,
@@ -47,7 +47,7 @@ export function decide(
     const message = `mission ${state.mission_id}: found time ${now}, expected at least ${state.updated_at}`;
     throw new Failure('internal_error', message);
   }
-  const turn = new Turn(state, now, written && withoutRequested(written));
+  const turn = new Turn(state, now, written);
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
@@ -84,12 +84,6 @@ function checkReacting(policy: MissionPolicy): void {
   throw new Failure('invalid_mission', `options.planner: found none, and no tasks; ${expected}`);
 }
 
-/** What reactions had asked for by then is known from the ledger, and stands beside any plan. */
-const withoutRequested = ({ tasks, notes }: WrittenPlan): WrittenPlan => ({
-  tasks: tasks.filter(({ caused_by }) => caused_by === ''),
-  notes,
-});
-
 function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPlan | null): Decision {
   const { mission_id, priority } = input;
   const envelope = { correlation_id: mission_id, priority, timestamp: now };
@@ -116,7 +110,7 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
   const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
   else if (planner === 'none') planOfReactions(turn);
-  else if (planner === 'heuristic') planFromHeuristics(turn, []);
+  else if (planner === 'heuristic' && rules === 0) planFromHeuristics(turn, []);
   else release(turn);
   // Behind the plan, so that what reacts to them has a plan to add to.
   for (const emission of missionHasEnded(turn.state) ? [] : events) {

@@ -8,6 +8,7 @@ import type { FactDraft } from './facts.ts';
 import type { Decision, Input, ReportEvent } from './input.ts';
 import { coordination, reactionRoles } from './journey-coordination.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
+import { knownRules, newestRules } from './rules.ts';
 import {
   answer,
   asked,
@@ -44,6 +45,8 @@ export interface Journey {
   readonly coordinated?: boolean;
   /** How attempts to undo something fail at first, and what a person says then; after that they succeed. */
   readonly stuck?: readonly string[];
+  /** The version of the rules by which it is decided; the newest unless told. */
+  readonly rules?: number;
 }
 
 export interface Step {
@@ -83,6 +86,7 @@ export const journeys = (mostTasks = 30, mission = missionId): fc.Arbitrary<Jour
     }) as unknown as fc.Arbitrary<MissionPolicy>,
     chances: fc.array(fc.nat(), { maxLength: 150, size: 'max' }),
     cancelled: fc.boolean().map((drawn) => drawn && mission !== missionId),
+    rules: fc.constantFrom(...knownRules),
   });
 
 const undo = { description: 'Take it back.', script: null };
@@ -162,7 +166,8 @@ export function travel(journey: Journey): Step[] {
   const {
     mission,
     tasks,
-    policy: rules,
+    policy: its,
+    rules = newestRules,
     chances,
     cancelled,
     planned = false,
@@ -187,7 +192,7 @@ export function travel(journey: Journey): Step[] {
     for (const each of dueTimers(state, now)) take(each);
   };
 
-  take(submit(planned ? [] : tasks, { mission_id: mission, policy: rules, roles }));
+  take(submit(planned ? [] : tasks, { mission_id: mission, policy: its, roles, rules }));
   for (const chance of chances) {
     if (state === null) break;
     now += chance % 7;

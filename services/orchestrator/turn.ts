@@ -1,14 +1,14 @@
 import { evolve } from './evolve.ts';
 import type { FactDraft, FactEnvelope } from './facts.ts';
 import type { Decision } from './input.ts';
-import type { WrittenPlan } from './made-plans.ts';
+import type { WrittenPlan } from './rules-0.ts';
 import type { MissionState } from './state.ts';
 
 /** One decision in the making: each fact is folded in before the next is thought of, so the two cannot disagree. */
 export class Turn {
   readonly facts: FactDraft[] = [];
   readonly now: number;
-  /** The plan that was made of rules when this was decided before; null: it is decided for the first time. */
+  /** Of a mission of rules 0 that is decided again: the plan that was made then. */
   readonly written: WrittenPlan | null;
   #state: MissionState;
   readonly #envelope: FactEnvelope;

@@ -8,6 +8,7 @@ import type { Decision, Input } from './input.ts';
 import { inputBehind } from './inputs.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import { knownRules, namesOfRules } from './rules.ts';
+import { decidedAsWritten, type WrittenPlan } from './rules-0.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
 
 export type FindingKind =
@@ -51,7 +52,7 @@ export interface Summary {
   readonly ended: number;
   readonly running: number;
   readonly facts: number;
-  /** Plans that rules made, and would make otherwise now: taken as they were written, all else recomputed. */
+  /** Of rules 0: plans that would be made otherwise now, and are taken as they were written; all else is recomputed. */
   readonly plans_as_written: number;
 }
 
@@ -143,6 +144,7 @@ export function createVerifier(codec: Codec): Verifier {
     const [draft] = track.due;
     if (draft === undefined) return finding('decision_differs', 'nothing', fact.event_type);
     let wrong = compare(track, draft, fact, bytes);
+    // Only of rules 0.
     if (wrong !== null && fact.event_type === 'plan_created') {
       const again = takeAsWritten(track, fact);
       if (again !== null && compare(track, again, fact, bytes) === null) {
@@ -193,13 +195,9 @@ export function createVerifier(codec: Codec): Verifier {
   function takeAsWritten(track: Track, fact: EventOf<'plan_created'>): FactDraft | null {
     if (track.decided === null) return null;
     const { before, input, facts: made } = track.decided;
-    let decision: Decision;
-    try {
-      decision = decide(before, input, { now: track.now, written: fact.payload });
-    } catch {
-      return null;
-    }
-    if (decision.kind === 'ignored') return null;
+    const again = (written: WrittenPlan) => decide(before, input, { now: track.now, written });
+    const decision = decidedAsWritten(track.state, fact.payload, again);
+    if (decision === null) return null;
     const due = decision.facts.slice(made - track.due.length);
     track.decided = { before, input, facts: decision.facts.length };
     track.due = due;
