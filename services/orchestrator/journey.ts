@@ -26,6 +26,7 @@ import {
 } from './scenario.ts';
 import { settles } from './settling.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
+import { newWords, type Words } from './texts.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
 import type { LedgerRecord } from './verify.ts';
 
@@ -162,7 +163,7 @@ export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<J
     }));
 
 /** Carries the journey to its end. Heartbeats move leases on the way; they leave no trace. */
-export function travel(journey: Journey): Step[] {
+export function travel(journey: Journey, words: Words = newWords): Step[] {
   const {
     mission,
     tasks,
@@ -180,7 +181,7 @@ export function travel(journey: Journey): Step[] {
   let state: MissionState | null = null;
   let now = start;
   const take = (input: Input) => {
-    const decision = decide(state, input, { now });
+    const decision = decide(state, input, { now, words });
     steps.push({ input, now, before: state, decision });
     past.push(input);
     if (decision.kind === 'facts') ({ state } = decision);

@@ -1,7 +1,6 @@
 import type { TaskSpec } from '#schemas/types.gen.ts';
 import { decompose } from './decompose.ts';
 import { difference } from './difference.ts';
-import type { Decision } from './input.ts';
 import { isTier, type MadePlan, specOf, tiered, wantsTiers } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import type { MissionState } from './state.ts';
@@ -48,17 +47,5 @@ function writtenFor({ state, written }: Turn): WrittenPlan | null {
   return { tasks: written.tasks.filter(({ caused_by }) => caused_by === ''), notes: written.notes };
 }
 
-/** The decision with the plan as it was written; null: it cannot be taken so. */
-export function decidedAsWritten(
-  state: MissionState | null,
-  plan: WrittenPlan,
-  decide: (written: WrittenPlan) => Decision,
-): Extract<Decision, { readonly kind: 'facts' }> | null {
-  if (state?.rules !== 0) return null;
-  try {
-    const decision = decide(plan);
-    return decision.kind === 'facts' ? decision : null;
-  } catch {
-    return null;
-  }
-}
+/** Whether `verify` takes a plan of this mission as it was written, where it would be made otherwise now. */
+export const takesAsWritten = (state: MissionState | null): boolean => state?.rules === 0;
