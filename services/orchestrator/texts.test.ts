@@ -27,7 +27,7 @@ const shouting: Words = (fact, position) => {
     const isSaid =
       field === 'message' || field === 'notes' || `${fact.event_type}.${field}` === 'task_cancelled.reason';
     if (!isSaid) return [field, value];
-    return [field, Array.isArray(value) ? [...value, 'LOUD'] : `${value}!`];
+    return [field, Array.isArray(value) ? [...value, 'LOUD'] : `${String(value)}!`];
   });
   return { ...fact, payload: Object.fromEntries(loud) } as FactDraft;
 };
