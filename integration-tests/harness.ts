@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -22,6 +22,8 @@ import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { isFact } from '#orchestrator/facts.ts';
+import { writeHistory } from '#orchestrator/golden/history.ts';
+import { recordHistory } from '#orchestrator/golden/record.ts';
 import { quoted, schemaName } from '#projector/schema-name.ts';
 import { missionCommand } from '#schemas/mission-command.ts';
 import { registerAll } from '#schemas/register.ts';
@@ -125,6 +127,7 @@ export async function openNamespace(
     for (const close of closers) await close();
     await Promise.all(running.map((service) => service.stop()));
     await facts.close();
+    await record(t, context);
     await context.publisher.close(1000);
     await context.admin.deleteTopics({ topics: table.map(({ name }) => name) }).catch(() => undefined);
     await context.admin.disconnect();
@@ -171,6 +174,17 @@ export async function openNamespace(
       await context.publisher.send(topics.missions, [{ key: '', value, partition }]);
     },
   };
+}
+
+/** For golden histories: RAVENHELM_RECORD names a folder for what tests leave in the ledger. */
+async function record(t: TestContext, { kafka, codec, topics, config }: ServiceContext): Promise<void> {
+  const folder = process.env['RAVENHELM_RECORD'];
+  if (folder === undefined) return;
+  const { RAVENHELM_PREFIX: prefix, SCHEMA_REGISTRY_URL: registry } = config;
+  const signal = AbortSignal.timeout(60_000);
+  const history = await recordHistory({ kafka, codec, topics, prefix, registry }, signal);
+  const name = `${basename(t.filePath ?? '', '.test.ts')}-${prefix}.jsonl.gz`;
+  if (history.records.length > 0) writeHistory(join(folder, name), history);
 }
 
 /** What the namespace left in the database and in the registry. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '#chassis/failures.ts';
+import { writeHistory } from '#orchestrator/golden/history.ts';
 import { checkCommands } from './commands.ts';
 import type { Fault } from './fault.ts';
 import type { FaultFigures, Figures } from './figures.ts';
@@ -53,6 +54,7 @@ export async function runCampaign(
       await checkCommands(swarm, signal);
     }
     checkMemory(swarm);
+    if (options.record !== null) writeHistory(options.record, await swarm.history(signal));
     const { violations, checker, feeder, person } = swarm;
     return {
       seed: options.seed,

@@ -21,6 +21,8 @@ export interface Options {
   /** How long after a fault a mission may take to end before it counts as stuck; seconds. */
   readonly patience: number;
   readonly keep: boolean;
+  /** Write the history of the campaign to this file; null: do not. */
+  readonly record: string | null;
   /** Ends with the first fault after which something is wrong. */
   readonly first: boolean;
 }
@@ -38,6 +40,7 @@ export const usage = `npm run test:faults [-- OPTIONS]
   --broken A,B|all  take one protection out of the code, or each in turn, and see the campaign fail
   --patience S       seconds after a fault until a mission counts as stuck (180)
   --first            end with the first fault after which something is wrong
+  --record FILE      write the ledger of the campaign to a file, as a golden history
   --keep             keep the folder with logs and workspaces
 `;
 
@@ -65,6 +68,7 @@ export function parseOptions(args: readonly string[]): Options {
     broken: values.broken ?? null,
     patience: whole('--patience', values.patience, short ? 90 : 180),
     keep: values.keep,
+    record: values.record ?? null,
     first: values.first,
   };
 }
@@ -85,6 +89,7 @@ const parse = (args: readonly string[]) =>
       times: { type: 'string' },
       broken: { type: 'string' },
       patience: { type: 'string' },
+      record: { type: 'string' },
     },
   });
 

@@ -9,6 +9,8 @@ import { silenceKafkajsWarnings } from '#chassis/kafka.ts';
 import { openLog } from '#chassis/log.ts';
 import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
+import type { History } from '#orchestrator/golden/history.ts';
+import { recordHistory } from '#orchestrator/golden/record.ts';
 import { registerAll } from '#schemas/register.ts';
 import { groupName, topicTable } from '#topics/table.ts';
 import { directoryName } from '#worker/workspace.ts';
@@ -274,6 +276,12 @@ export class Swarm {
       const runs = await readOutside(this.outsideOf(id));
       this.repeatedSteps += checkOutside(id, runs, steps, book.completed, checker.outcomes, violations);
     }
+  }
+
+  history(signal: AbortSignal): Promise<History> {
+    const { kafka, codec, topics, config } = this.context;
+    const { RAVENHELM_PREFIX: prefix, SCHEMA_REGISTRY_URL: registry } = config;
+    return recordHistory({ kafka, codec, topics, prefix, registry }, signal);
   }
 
   async stop(): Promise<void> {
