@@ -144,6 +144,8 @@ export function planner(made_by: string): string {
       return ', made by a model';
     case 'heuristic':
       return ', made without a model';
+    case 'fallback':
+      return ': no model could plan, and the planning without one is asked';
     case 'replanning':
       return ': what is done stays, and a model plans the rest anew';
     case 'reactions':

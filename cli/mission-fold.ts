@@ -28,6 +28,8 @@ export function foldMission(): MissionFold {
   let state: MissionState | null = null;
   let retries = 0;
   let planned: Planned | null = null;
+  /** Why another planner was asked for the plan. */
+  let fellBack: readonly string[] = [];
   let missing: readonly string[] = [];
   let failure: MissionFold['failure'] = null;
   const absent = new Set<string>();
@@ -55,8 +57,12 @@ export function foldMission(): MissionFold {
     },
     add(fact) {
       if (fact.event_type === 'task_attempt_failed') retries += 1;
-      // A planning that was added is no plan.
-      if (fact.event_type === 'plan_created' && fact.payload.made_by !== 'replanning') planned = fact.payload;
+      if (fact.event_type === 'plan_created') {
+        const { made_by, notes, waves } = fact.payload;
+        if (made_by === 'fallback') fellBack = notes;
+        // A planning that was added is no plan.
+        else if (made_by !== 'replanning') planned = { made_by, notes: [...fellBack, ...notes], waves };
+      }
       if (fact.event_type === 'mission_completed') missing = fact.payload.missing;
       if (fact.event_type === 'mission_failed' || fact.event_type === 'mission_rejected') {
         failure = { code: fact.payload.code, message: fact.payload.message };

@@ -5,10 +5,12 @@ import { decide } from '#orchestrator/decide.ts';
 import type { FactDraft } from '#orchestrator/facts.ts';
 import type { ReportEvent } from '#orchestrator/input.ts';
 import { defaultPolicy } from '#orchestrator/policy.ts';
+import { newestRules } from '#orchestrator/rules.ts';
 import type { MissionState } from '#orchestrator/state.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
 import type { MissionOptions, TaskSpec, Usage } from '#schemas/types.gen.ts';
 import { noUsage } from '#schemas/usage.ts';
+import { heuristicAnswer } from '#worker/heuristic-plan.ts';
 import { factDetail, factLine } from './fact-line.ts';
 import { liveArea } from './live-area.ts';
 import { foldMission } from './mission-fold.ts';
@@ -47,7 +49,7 @@ function mission(tasks: readonly TaskSpec[], more: Partial<MissionOptions> = {},
     roles: tasks.length === 0 ? ['cert_agent', 'env_agent'] : [],
     parent: null,
     depth: 0,
-    rules: 0,
+    rules: newestRules,
   } as const;
   const policy = { ...defaultPolicy, max_attempts: 1, options: { ...defaultPolicy.options, ...more } };
   take({ kind: 'submit', ...submit, tasks, policy });
@@ -100,18 +102,18 @@ const report = (event_type: ReportEvent['event_type'], role: string, payload: ob
 
 const started = (task_id: string, role: string) =>
   report('task_started', role, { task_id, journal_partition: 0, journal_offset: 0 });
-const completed = (task_id: string, role: string, usage: Usage = noUsage) =>
+const completed = (task_id: string, role: string, usage: Usage = noUsage, result = 'ok') =>
   report('task_completed', role, {
     task_id,
-    result: 'ok',
+    result,
     steps: 1,
     journal_hash: '',
     duration_ms: 1,
     usage,
   });
-const failed = (task_id: string, role: string, message: string) =>
+const failed = (task_id: string, role: string, message: string, code = 'tool_failed') =>
   report('task_attempt_failed', role, {
-    ...{ task_id, code: 'tool_failed', message, steps: 1, journal_hash: '', retry_at: 0 },
+    ...{ task_id, code, message, steps: 1, journal_hash: '', retry_at: 0 },
     ...{ usage: noUsage, duration_ms: 1 },
   });
 
@@ -222,7 +224,10 @@ describe('the view of a mission', () => {
   });
 
   it('says who planned, and what the planner says', () => {
-    const run = mission([], { planner: 'heuristic' }, 'Deploy the platform with TLS and monitoring');
+    const brief = 'Deploy the platform with TLS and monitoring';
+    const run = mission([], { planner: 'heuristic' }, brief);
+    const plan = heuristicAnswer({ description: brief, roles: ['cert_agent', 'env_agent'], agents: 0 });
+    run.report(completed('plan', 'orchestrator', noUsage, plan));
     const made = run.lines().find((line) => line.startsWith('plan_created'));
     assert.match(made ?? '', /\d+ tasks in \d+ waves, made without a model$/);
     assert.match(
@@ -232,6 +237,26 @@ describe('the view of a mission', () => {
     assert.match(run.view(24, 200)[1] ?? '', /planned without a model/);
     run.cancel('enough');
     assert.match(summaryLines(run.fold, plain).join('\n'), /^ {2}note of the plan: planned without a model/m);
+  });
+
+  it('says why a plan was made without a model after all', () => {
+    const run = mission([], {}, 'Deploy the platform with TLS and monitoring');
+    run.report(failed('plan', 'orchestrator', 'no key', 'key_missing'));
+    const plan = JSON.stringify({
+      tasks: [{ id: 'a', role: 'cert_agent' }],
+      notes: ['planned without a model'],
+    });
+    run.report(completed('replan-0', 'orchestrator', noUsage, plan));
+    const made = run.lines().filter((line) => line.startsWith('plan_created'));
+    assert.match(
+      made[0] ?? '',
+      /1 task in 0 waves: no model could plan, and the planning without one is asked$/,
+    );
+    assert.match(made[1] ?? '', /1 task in 1 wave, made without a model$/);
+    assert.match(
+      summaryLines(run.fold, plain).join('\n'),
+      /note of the plan: no model could plan \(key_missing\).*\n.*note of the plan: planned without a model/,
+    );
   });
 
   it('says at the end what was used up, of which budget, and what is missing', () => {

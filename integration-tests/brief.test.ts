@@ -289,8 +289,14 @@ test('without any model the heuristic plans', { timeout: 120_000 }, async (t) =>
   const limits = { max_in_flight: 0, task_timeout_ms: 0, lease_ms: 0, deadline_ms: 0, max_attempts: 1 };
   const mission = await space.submit({ brief: guide, limits, options: { ...noOptions, plan_only: true } });
   await completed(space, mission);
+  const [fallback] = space.facts.of(mission).filter((fact) => fact.event_type === 'plan_created');
+  assert.equal(fallback?.payload.made_by, 'fallback');
   const made = planOf(space, mission);
   assert.equal(made?.made_by, 'heuristic');
-  assert.match(made.notes[0] ?? '', /^no model could plan \(model_failed\): .*ANTHROPIC_API_KEY is not set/);
+  assert.match(
+    fallback.payload.notes[0] ?? '',
+    /^no model could plan \(model_failed\): .*ANTHROPIC_API_KEY is not set/,
+  );
   assert.ok(made.tasks.length >= 3, `${made.tasks.length} tasks`);
+  await verifyAll(space);
 });

@@ -70,6 +70,8 @@ export interface Running {
   readonly exited: Promise<number | null>;
   signal(name: NodeJS.Signals): void;
   ready(): Promise<void>;
+  /** What `/ready` answers. */
+  readiness(): Promise<string>;
   metrics(): Promise<string>;
   /** SIGTERM, and an end within the deadline. */
   stop(): Promise<void>;
@@ -274,6 +276,9 @@ export async function startService(
         await sleep(50);
       }
       throw new Error(`${service} was not ready in 60 s:\n${lastLines(log)}`);
+    },
+    async readiness() {
+      return (await fetch(`http://127.0.0.1:${port}/ready`, { signal: AbortSignal.timeout(5000) })).text();
     },
     async metrics() {
       const signal = AbortSignal.timeout(5000);

@@ -1034,7 +1034,7 @@ export interface PlanCreatedPayload {
   readonly tasks: readonly TaskSpec[];
   /** Number of waves. */
   readonly waves: number;
-  /** mission: given; orchestrator: made by a model; heuristic; replanning: a planning task was added. */
+  /** mission: given; orchestrator: made by a model; heuristic; replanning: a planning task was added; fallback: one that needs no model. */
   readonly made_by: string;
   /** What the planner has to say to people. */
   readonly notes: readonly string[];
@@ -1342,6 +1342,8 @@ export interface TaskAssignedPayload {
   readonly context: string;
   /** The id of the task that it undoes. */
   readonly compensates: string;
+  /** Of a planning without a model: tasks that the plan aims at; 0: as many as the brief gives. */
+  readonly agents: number;
 }
 
 /** An attempt failed; the task will be tried again. */

@@ -159,6 +159,14 @@ function stepIn(decode: () => { readonly decoded: { readonly value: object } }):
   }
 }
 
+/** `rules 0 (3 missions), rules 1 (12 missions)` */
+export function rulesText({ rules }: Pick<Summary, 'rules'>): string {
+  const versions = Object.entries(rules).map(
+    ([version, missions]) => `rules ${version} (${missions} ${missions === 1 ? 'mission' : 'missions'})`,
+  );
+  return versions.length === 0 ? 'no rules: no mission was accepted' : versions.join(', ');
+}
+
 function tell(output: Output, report: Report): ExitCode {
   const { findings, journalFindings, ledger, journals } = report;
   const ok = findings.length === 0 && journalFindings.length === 0;
@@ -187,9 +195,15 @@ function tell(output: Output, report: Report): ExitCode {
         ? colors.green('every hash and every decision as recomputed')
         : colors.red('not as recomputed')),
   );
+  output.line(`decided by ${rulesText(ledger)}`);
+  if (ledger.reworded > 0) {
+    output.line(
+      `${ledger.reworded} facts hold texts for people that are worded otherwise now: their hashes count`,
+    );
+  }
   if (ledger.plans_as_written > 0) {
     output.line(
-      `${ledger.plans_as_written} of their plans were made by rules that make others now, and are taken as written`,
+      `${ledger.plans_as_written} plans of rules 0 would be made otherwise now, and are taken as written`,
     );
   }
   const unchecked =

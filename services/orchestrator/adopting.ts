@@ -2,39 +2,36 @@ import { Failure } from '#chassis/failures.ts';
 import { ask, release } from './assigning.ts';
 import { cancelTask, cancelTasks, stop } from './ending.ts';
 import { own } from './facts.ts';
-import { heuristicPlan, type MadePlan, tiered } from './made-plans.ts';
+import { type MadePlan, tiered } from './made-plans.ts';
 import { bytesOf, checkSize, indexPlan, type Plan, planFrom } from './plan.ts';
-import { tasksInResult } from './planning.ts';
+import {
+  fallbackTask,
+  heuristicPlanner,
+  needsNoModel,
+  notesInResult,
+  planTask,
+  tasksInResult,
+} from './planning.ts';
 import { idsOf, named, names, positionsOf } from './positions.ts';
 import { canReplan, replanned, replanning } from './replanning.ts';
 import { apart, requestedBeside } from './requested-task.ts';
+import { planWithoutModel, tiersAsWritten } from './rules-0.ts';
 import type { Turn } from './turn.ts';
 
 /** How a mission gets its plan, and another one. */
 
 /** A plan that somebody gave takes the place of the planning, with the tiers that the mission wants over it. */
-export function adoptPlan(turn: Turn, given: Plan, made_by: 'mission' | 'orchestrator'): void {
-  const { plan, notes } = tiered(turn.state, given, turn.written);
-  adopt(turn, plan, made_by, notes);
+export function adoptPlan(turn: Turn, given: Plan, made_by: Planner, said: readonly string[] = []): void {
+  const { plan, notes } = tiersAsWritten(turn, given) ?? tiered(turn.state, given);
+  adopt(turn, plan, made_by, [...said, ...notes]);
 }
 
+type Planner = 'mission' | 'orchestrator' | 'heuristic';
+
 /** The first tasks of the plan are assigned, unless a person has to approve it. */
-function adopt(
-  turn: Turn,
-  plan: Plan,
-  made_by: 'mission' | 'orchestrator' | 'heuristic',
-  notes: readonly string[],
-): void {
-  const { waves } = plan;
-  const tasks = [...plan.tasks, ...requestedBeside(turn.state, plan.tasks)];
-  try {
-    if (tasks.length > plan.tasks.length) checkSize(tasks, bytesOf(tasks));
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    stop(turn, 'invalid_plan', error.message);
-    return;
-  }
-  turn.add(own('plan_created', { tasks, waves: waves.length - 1, made_by, notes }));
+function adopt(turn: Turn, plan: Plan, made_by: Planner, notes: readonly string[]): void {
+  if (!created(turn, plan, made_by, notes)) return;
+  const { tasks } = turn.state;
   const { mission_id, policy, replans } = turn.state;
   if (policy.options.plan_only) {
     // Reactions may have begun something while it was planned.
@@ -51,17 +48,38 @@ function adopt(
   release(turn);
 }
 
+/** The plan stands, and beside it what reactions have asked for; false: there is no room for both, and the mission fails. */
+function created(turn: Turn, plan: Plan, made_by: Planner | 'fallback', notes: readonly string[]): boolean {
+  const tasks = [...plan.tasks, ...requestedBeside(turn.state, plan.tasks)];
+  try {
+    if (tasks.length > plan.tasks.length) checkSize(tasks, bytesOf(tasks));
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    stop(turn, 'invalid_plan', error.message);
+    return false;
+  }
+  turn.add(own('plan_created', { tasks, waves: plan.waves.length - 1, made_by, notes }));
+  return true;
+}
+
 /** A mission that is nothing but its reactions begins with an empty plan: all its tasks are asked for as it goes. */
 export function planOfReactions(turn: Turn): void {
   const { waves } = indexPlan([]);
   turn.add(own('plan_created', { tasks: [], waves: waves.length - 1, made_by: 'reactions', notes: [] }));
 }
 
-/** The plan that needs no model takes the place of the planning. */
+/** No model could plan: the planner that needs none is asked. */
+export function askHeuristics(turn: Turn, why: string): void {
+  const { brief, policy } = turn.state;
+  const plan = indexPlan([{ ...planTask(fallbackTask, brief, policy), model: heuristicPlanner }]);
+  if (created(turn, plan, 'fallback', [why])) release(turn);
+}
+
+/** Of rules 0: the plan that needs no model takes the place of the planning. */
 export function planFromHeuristics(turn: Turn, notes: readonly string[]): void {
   let made: MadePlan;
   try {
-    made = heuristicPlan(turn.state, notes, turn.written);
+    made = planWithoutModel(turn, notes);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     stop(turn, 'invalid_plan', error.message);
@@ -70,11 +88,15 @@ export function planFromHeuristics(turn: Turn, notes: readonly string[]): void {
   adopt(turn, apart(turn.state, made.plan), 'heuristic', made.notes);
 }
 
-export function takePlan(turn: Turn, result: string): void {
+/** The result of the planning task at this position takes its place. */
+export function takePlan(turn: Turn, position: number, result: string): void {
   const { state } = turn;
+  const heuristic = needsNoModel(state.plan?.tasks[position]);
   let plan: Plan;
+  let notes: readonly string[] = [];
   try {
     const given = tasksInResult(result);
+    if (heuristic) notes = notesInResult(result);
     plan =
       state.replans === 0
         ? apart(state, planFrom(given, state.policy, state.roles))
@@ -96,7 +118,7 @@ export function takePlan(turn: Turn, result: string): void {
       );
     return;
   }
-  adoptPlan(turn, plan, 'orchestrator');
+  adoptPlan(turn, plan, heuristic ? 'heuristic' : 'orchestrator', notes);
 }
 
 /** What has not begun is cancelled, what runs goes on, what is done stays done; the planner is asked about the rest. */

@@ -7,6 +7,7 @@ import { cut } from './cut.ts';
 import { stop } from './ending.ts';
 import { own, told } from './facts.ts';
 import { bytesOf, mostBytes } from './plan.ts';
+import { needsNoModel } from './planning.ts';
 import { idsOf, named } from './positions.ts';
 import { mayReact } from './settling.ts';
 import { inFlight, type MissionState, taskHasEnded } from './state.ts';
@@ -153,8 +154,19 @@ export function give(
   const how = { timeout_ms, lease_ms, journal_partition, journal_offset };
   const model = { model: spec.model === '' ? modelOf(state, role) : spec.model, cheaper };
   const roles = kind === 'plan' ? state.roles : [];
+  const agents = needsNoModel(spec) ? state.policy.options.agents : 0;
   turn.add(
-    told('task_assigned', role, { ...what, ...how, ...model, budget, roles, answers, context, compensates }),
+    told('task_assigned', role, {
+      ...what,
+      ...how,
+      ...model,
+      budget,
+      roles,
+      answers,
+      context,
+      compensates,
+      agents,
+    }),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Amounts, TaskSpec, Usage } from '#schemas/types.gen.ts';
 import { addUsage, nanosOf, tokensOf, usdOf } from '#schemas/usage.ts';
+import { needsNoModel } from './planning.ts';
 import type { MissionState } from './state.ts';
 
 /**
@@ -28,13 +29,15 @@ export type Reservation =
 /** What may be reserved for the next attempt at the task in this position, and whether by the cheaper model. */
 export function reservationFor(state: MissionState, position: number, cheaper: boolean): Reservation {
   const { budget, per_task } = state.policy.options;
-  const own = state.plan?.tasks[position]?.budget ?? null;
+  const spec = state.plan?.tasks[position];
+  const own = spec?.budget ?? null;
   if (budget === null && per_task === null && own === null) return { fits: true, amounts: null };
   const free = left(state);
   const amounts: Record<Measure, number> = { tokens: -1, calls: -1, cost_nanos: -1, time_ms: -1 };
   for (const measure of measures) {
     const whole = budget?.[measure] ?? -1;
-    const asked = given(own, measure) ?? given(per_task, measure);
+    const callsNobody = needsNoModel(spec) && measure !== 'time_ms';
+    const asked = callsNobody ? 0 : (given(own, measure) ?? given(per_task, measure));
     if (whole < 0) {
       amounts[measure] = asked ?? -1;
       continue;

@@ -1,13 +1,14 @@
 import type { FailureCode } from '#chassis/failures.ts';
-import { askForAnotherPlan, planFromHeuristics, takePlan } from './adopting.ts';
+import { askForAnotherPlan, askHeuristics, planFromHeuristics, takePlan } from './adopting.ts';
 import { release } from './assigning.ts';
 import { endedWhileUndoing } from './compensating.ts';
 import { cut } from './cut.ts';
 import { cancelDependents, finish, isTolerated, stop } from './ending.ts';
+import { needsNoModel } from './planning.ts';
 import { named } from './positions.ts';
 import { canReplan } from './replanning.ts';
 import { waitsForMore } from './settling.ts';
-import { taskHasEnded } from './state.ts';
+import { type MissionState, taskHasEnded } from './state.ts';
 import type { Turn } from './turn.ts';
 import { suspendedFor } from './undoing.ts';
 import { completeWaves } from './waves.ts';
@@ -24,9 +25,11 @@ export function taskEnded(turn: Turn, position: number, result: string): void {
   const failed = state.tasks[position]?.status === 'failed';
   const { id, kind, code, message } = named(state, position);
   if (kind === 'plan') {
-    if (!failed) takePlan(turn, result);
-    else if (withoutModel.has(code) && state.policy.options.planner !== 'model' && state.replans === 0) {
-      planFromHeuristics(turn, [`no model could plan (${code}): ${cut(message, 500)}`]);
+    if (!failed) takePlan(turn, position, result);
+    else if (withoutModel.has(code) && mayFallBack(state, position)) {
+      const why = `no model could plan (${code}): ${cut(message, 500)}`;
+      if (state.rules === 0) planFromHeuristics(turn, [why]);
+      else askHeuristics(turn, why);
     } else if (suspendedFor(state).length > 0) release(turn);
     else stop(turn, 'task_failed', `task ${id} failed (${code}): ${message}`);
   } else if (failed && !isTolerated(state.plan, position)) {
@@ -36,6 +39,10 @@ export function taskEnded(turn: Turn, position: number, result: string): void {
     finishOrRelease(turn);
   }
 }
+
+/** Whether the planner that needs no model may be asked, and was not. */
+const mayFallBack = ({ policy, replans, plan }: MissionState, position: number): boolean =>
+  policy.options.planner !== 'model' && replans === 0 && !needsNoModel(plan?.tasks[position]);
 
 /** Codes of a planning task after which only a plan without a model is left. */
 const withoutModel: ReadonlySet<string> = new Set<FailureCode>([

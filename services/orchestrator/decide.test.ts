@@ -295,7 +295,7 @@ describe('planning', () => {
     for (const on_failure of ['fail_fast', 'continue']) {
       const { facts } = history(
         submit([], { policy: { ...policy, on_failure } }),
-        attemptFailed('plan', 'model_not_configured'),
+        attemptFailed('plan', 'invalid_output'),
       );
       const last = facts.at(-1);
       assert.ok(last?.event_type === 'mission_failed');

@@ -19,7 +19,6 @@ import {
   type RefuseInput,
   type SubmitInput,
 } from './input.ts';
-import type { WrittenPlan } from './made-plans.ts';
 import { type Plan, planFrom } from './plan.ts';
 import { planningPlan } from './planning.ts';
 import { deepestMission } from './policy.ts';
@@ -27,21 +26,17 @@ import { emit, nobody, overdue, react } from './reacting.ts';
 import { report } from './reporting.ts';
 import { reacts } from './settling.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
-import { Turn } from './turn.ts';
+import { type Deciding, Turn } from './turn.ts';
 import { hasToUndo } from './undoing.ts';
 
 /**
  * What follows from an input: first the input's own fact, then what it leads to. Pure: the same state, input and time
- * give the same facts. `now` (epoch ms) must not be before the state's `updated_at`. `written` is for deciding again
- * what is on the ledger: a plan that rules made is taken as it was written then, if it can be.
+ * give the same facts. `now` must not be before the state's `updated_at`.
  */
-export function decide(
-  state: MissionState | null,
-  input: Input,
-  { now, written = null }: { readonly now: number; readonly written?: WrittenPlan | null },
-): Decision {
+export function decide(state: MissionState | null, input: Input, deciding: Deciding): Decision {
+  const { now } = deciding;
   if (input.kind === 'submit' || input.kind === 'refuse') {
-    return state === null ? begin(input, now, written) : ignore('MissionAlreadyKnown');
+    return state === null ? begin(input, deciding) : ignore('MissionAlreadyKnown');
   }
   if (state === null) return ignore('MissionUnknown');
   if (missionHasEnded(state)) return ignore('MissionEnded');
@@ -49,7 +44,7 @@ export function decide(
     const message = `mission ${state.mission_id}: found time ${now}, expected at least ${state.updated_at}`;
     throw new Failure('internal_error', message);
   }
-  const turn = new Turn(state, now, written && withoutRequested(written));
+  const turn = new Turn(state, deciding);
   switch (input.kind) {
     case 'cancel':
       return cancel(turn, input);
@@ -88,17 +83,15 @@ function checkReacting(policy: MissionPolicy): void {
   throw new Failure('invalid_mission', `options.planner: found none, and no tasks; ${expected}`);
 }
 
-/** What reactions had asked for by then is known from the ledger, and stands beside any plan. */
-const withoutRequested = ({ tasks, notes }: WrittenPlan): WrittenPlan => ({
-  tasks: tasks.filter(({ caused_by }) => caused_by === ''),
-  notes,
-});
-
-function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPlan | null): Decision {
+function begin(input: SubmitInput | RefuseInput, deciding: Deciding): Decision {
   const { mission_id, priority } = input;
-  const envelope = { correlation_id: mission_id, priority, timestamp: now };
+  const envelope = { correlation_id: mission_id, priority, timestamp: deciding.now };
   const reject = (code: string, message: string) =>
-    Turn.begin(own('mission_rejected', { code, message, parent: input.parent }), envelope).decision();
+    Turn.begin(
+      own('mission_rejected', { code, message, parent: input.parent }),
+      envelope,
+      deciding,
+    ).decision();
   if (input.kind === 'refuse') return reject(input.code, input.message);
 
   const { name, brief, tasks, policy, traceparent, roles, parent, depth, rules } = input;
@@ -117,10 +110,10 @@ function begin(input: SubmitInput | RefuseInput, now: number, written: WrittenPl
     return reject(code, message);
   }
   const accepted = { name, brief, policy, tasks, traceparent, roles, parent, depth, rules };
-  const turn = Turn.begin(own('mission_accepted', accepted), envelope, written);
+  const turn = Turn.begin(own('mission_accepted', accepted), envelope, deciding);
   if (plan !== null) adoptPlan(turn, plan, 'mission');
   else if (planner === 'none') planOfReactions(turn);
-  else if (planner === 'heuristic') planFromHeuristics(turn, []);
+  else if (planner === 'heuristic' && rules === 0) planFromHeuristics(turn, []);
   else release(turn);
   // Behind the plan, so that what reacts to them has a plan to add to.
   for (const emission of missionHasEnded(turn.state) ? [] : events) {

@@ -1,14 +1,14 @@
 /**
  * The heuristic decomposer: a plan of a brief, for when there is no model to make one. Pure and total: the same brief,
- * roles and number give the same plan. Decisions on the ledger rest on what it gives, so a change to its words or
- * templates is a change to what `verify` recomputes.
+ * roles and number give the same plan. The worker answers with it (`#worker/heuristic-plan.ts`), and `decide` takes what it
+ * answers, so that it may learn; in missions of rules 0 `decide` itself asks it (`rules-0.ts`).
  */
 import { type BriefPart, beginsWithVerb, partsOf } from './brief-parts.ts';
 import { type RoleName, roleChooser } from './choose-role.ts';
 import { chooseStrategy } from './choose-strategy.ts';
 import { describeDrafts } from './describe-draft.ts';
 import { type Draft, isNew, levelsOf, mergeTo, wordsOf } from './draft-shape.ts';
-import { type DraftTask, takeId } from './draft-task.ts';
+import { type DraftTask, roomOfPlan, takeId } from './draft-task.ts';
 import type { Aspect, Phase, Strategy, StrategyName } from './strategies.ts';
 import { reviews } from './verification-tasks.ts';
 import { contentWords, overlaps } from './words.ts';
@@ -18,6 +18,8 @@ export interface DecomposeOptions {
   readonly roles: readonly RoleName[];
   /** How many tasks there shall be, from 1 to 15. Default: as many as the brief has parts for, from 3 to 15. */
   readonly agents?: number;
+  /** Bytes of text of the plan. Default: as many as a plan has room for. */
+  readonly room?: number;
 }
 
 export interface Decomposition {
@@ -31,7 +33,10 @@ const fewestTasks = 3;
 const mostTasks = 15;
 
 /** Throws Failure `role_unknown` where no role is left to do the work; any brief has a plan. */
-export function decompose(brief: string, { roles, agents }: DecomposeOptions): Decomposition {
+export function decompose(
+  brief: string,
+  { roles, agents, room = roomOfPlan }: DecomposeOptions,
+): Decomposition {
   const chooseRole = roleChooser(roles);
   const { strategy, because } = chooseStrategy(brief);
   const parts = partsOf(brief);
@@ -58,7 +63,7 @@ export function decompose(brief: string, { roles, agents }: DecomposeOptions): D
   if (strangers.length > 0) {
     notes.push(`no general role exists, and no role has enough words of ${strangers.join(', ')}`);
   }
-  const { tasks, shown } = describeDrafts(named, brief);
+  const { tasks, shown } = describeDrafts(named, brief, room);
   if (shown < brief.length) {
     notes.push(
       `the brief has ${brief.length} characters; each task is shown about ${shown} of them, and its part`,

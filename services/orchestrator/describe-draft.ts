@@ -1,5 +1,5 @@
 import type { Draft, Goal } from './draft-shape.ts';
-import { bytesOf, type DraftTask, excerpt, roomOfPlan } from './draft-task.ts';
+import { bytesOf, type DraftTask, excerpt } from './draft-task.ts';
 
 /** Three synthesizers and an executive come above fifteen tasks, and are told the brief, too. */
 const mostTiers = 4;
@@ -15,16 +15,17 @@ const missionHeading =
 
 /**
  * The tasks with all that their agents are told: what to do, the mission, what they are given and when they are done.
- * The brief is whole in each where that fits into a plan, else its beginning and end; `shown`: how many characters of it.
+ * The brief is whole in each where that fits into `most` bytes, else its beginning and end; `shown`: how many characters of it.
  */
 export function describeDrafts(
   named: readonly NamedDraft[],
   brief: string,
+  most: number,
 ): { readonly tasks: DraftTask[]; readonly shown: number } {
   const byKey = new Map(named.map((each) => [each.draft.key, each]));
   const bare = named.map((each) => taskOf(each, byKey, ''));
   const used = bare.reduce((sum, task) => sum + bytesOf(task), 0);
-  const room = Math.floor((roomOfPlan - used) / (named.length + mostTiers));
+  const room = Math.floor((most - used) / (named.length + mostTiers));
   const context = excerpt(brief.trim(), Math.max(200, room));
   const shown = context === brief.trim() ? brief.length : context.length;
   return { tasks: named.map((each) => taskOf(each, byKey, context)), shown };

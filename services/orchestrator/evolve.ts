@@ -252,7 +252,8 @@ function begin(fact: FirstFact, { correlation_id, priority, timestamp }: FactEnv
   const deadline_at = timestamp + policy.deadline_ms;
   const about = { name, brief, policy, traceparent, roles, depth, rules };
   const state = { ...base, ...about, deadline_at, status: 'planning' } as const;
-  const given = tasks.length > 0 || ['heuristic', 'none'].includes(policy.options.planner);
+  const { planner } = policy.options;
+  const given = tasks.length > 0 || planner === 'none' || (planner === 'heuristic' && rules === 0);
   return given ? state : withPlan(state, planningPlan(brief, policy));
 }
 

@@ -8,6 +8,7 @@ import type { FactDraft } from './facts.ts';
 import type { Decision, Input, ReportEvent } from './input.ts';
 import { coordination, reactionRoles } from './journey-coordination.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
+import { knownRules, newestRules } from './rules.ts';
 import {
   answer,
   asked,
@@ -25,6 +26,7 @@ import {
 } from './scenario.ts';
 import { settles } from './settling.ts';
 import { inFlight, type MissionState, missionHasEnded, type TaskState } from './state.ts';
+import { newWords, type Words } from './texts.ts';
 import { dueTimers, nextDue, renewLease, timerId } from './timers.ts';
 import type { LedgerRecord } from './verify.ts';
 
@@ -44,6 +46,8 @@ export interface Journey {
   readonly coordinated?: boolean;
   /** How attempts to undo something fail at first, and what a person says then; after that they succeed. */
   readonly stuck?: readonly string[];
+  /** The version of the rules by which it is decided; the newest unless told. */
+  readonly rules?: number;
 }
 
 export interface Step {
@@ -83,6 +87,7 @@ export const journeys = (mostTasks = 30, mission = missionId): fc.Arbitrary<Jour
     }) as unknown as fc.Arbitrary<MissionPolicy>,
     chances: fc.array(fc.nat(), { maxLength: 150, size: 'max' }),
     cancelled: fc.boolean().map((drawn) => drawn && mission !== missionId),
+    rules: fc.constantFrom(...knownRules),
   });
 
 const undo = { description: 'Take it back.', script: null };
@@ -158,11 +163,12 @@ export const wideJourneys = (mostTasks = 8, mission = missionId): fc.Arbitrary<J
     }));
 
 /** Carries the journey to its end. Heartbeats move leases on the way; they leave no trace. */
-export function travel(journey: Journey): Step[] {
+export function travel(journey: Journey, words: Words = newWords): Step[] {
   const {
     mission,
     tasks,
-    policy: rules,
+    policy: its,
+    rules = newestRules,
     chances,
     cancelled,
     planned = false,
@@ -175,7 +181,7 @@ export function travel(journey: Journey): Step[] {
   let state: MissionState | null = null;
   let now = start;
   const take = (input: Input) => {
-    const decision = decide(state, input, { now });
+    const decision = decide(state, input, { now, words });
     steps.push({ input, now, before: state, decision });
     past.push(input);
     if (decision.kind === 'facts') ({ state } = decision);
@@ -187,7 +193,7 @@ export function travel(journey: Journey): Step[] {
     for (const each of dueTimers(state, now)) take(each);
   };
 
-  take(submit(planned ? [] : tasks, { mission_id: mission, policy: rules, roles }));
+  take(submit(planned ? [] : tasks, { mission_id: mission, policy: its, roles, rules }));
   for (const chance of chances) {
     if (state === null) break;
     now += chance % 7;

@@ -15,9 +15,9 @@ const types = (facts: readonly FactDraft[]) => facts.map(({ event_type }) => eve
 const brief = 'Research the market, compare the offers and write a report';
 const roles = ['researcher', 'analyst', 'drummer', 'camina'];
 const options = { ...policy.options, planner: 'heuristic', hierarchy: 'tiers' };
-const made = submit([], { brief, roles, policy: { ...policy, options } });
+const made = submit([], { brief, roles, policy: { ...policy, options }, rules: 0 });
 
-describe('a plan that rules made', () => {
+describe('a plan that rules 0 made', () => {
   it('is taken as it was written, and all after it recomputed', () => {
     const codec = createCodec(numberedIds());
     const usual = decide(null, made, { now: start });
@@ -49,7 +49,7 @@ describe('a plan that rules made', () => {
   });
 
   it('is the way out where no model can plan, unless the mission wants a model', () => {
-    const auto = submit([], { brief, roles });
+    const auto = submit([], { brief, roles, rules: 0 });
     const facts = history(auto, attemptFailed('plan', 'key_missing')).facts;
     const plan = facts.find(({ event_type }) => event_type === 'plan_created');
     assert.ok(plan?.event_type === 'plan_created' && plan.payload.made_by === 'heuristic');

@@ -6,7 +6,8 @@ import { Failure } from '#chassis/failures.ts';
  * `state.rules` chooses between the old behaviour and the new one; texts for people are no part of it.
  */
 const versions: Readonly<Record<number, string>> = {
-  0: 'All until versions had numbers. Plans without a model are made in `decide`, and taken as written.',
+  0: 'All until versions had numbers. `decide` makes the plans that need no model (`plans-of-rules-0.ts`).',
+  1: 'A plan without a model is the answer of a planning task, as that of a model: `decide` makes none.',
 };
 
 export const knownRules: ReadonlySet<number> = new Set(Object.keys(versions).map(Number));

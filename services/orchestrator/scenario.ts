@@ -186,6 +186,7 @@ export function assigned(
     mission: '',
     context: '',
     compensates: '',
+    agents: 0,
     ...change,
   });
 }

@@ -29,6 +29,10 @@ function text(value: unknown, where: string, fallback?: string): string {
   throw invalid(where, value, 'a text');
 }
 
+/** A list of texts that may be left out. Throws Failure `invalid_plan`. */
+export const textsIn = (value: unknown, where: string): string[] =>
+  list(value ?? [], where).map((each, at) => text(each, `${where}[${at}]`));
+
 function count(value: unknown, where: string): number {
   if (value === undefined) return 0;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;

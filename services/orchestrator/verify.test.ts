@@ -8,6 +8,7 @@ import { numberedIds } from '#schemas/numbered.ts';
 import type { Event } from '#schemas/types.gen.ts';
 import { type Journey, journeys, ledgerOf, placed, travel, wideJourneys } from './journey.ts';
 import type { Tail } from './ledger.ts';
+import { newestRules } from './rules.ts';
 import { completed, policy, started, submit, task } from './scenario.ts';
 import { createVerifier, type Finding, type LedgerRecord } from './verify.ts';
 
@@ -63,6 +64,12 @@ function rechained(records: readonly Buffer[], from: number): Buffer[] {
   }
   return chain;
 }
+
+/** `{ 0: 2, 1: 1 }` */
+const countsOf = (versions: readonly number[]) =>
+  Object.fromEntries(
+    versions.map((version) => [version, versions.filter((each) => each === version).length]),
+  );
 
 const oneMission = fc.oneof(journeys(8), wideJourneys(8));
 const written = (journey: Journey) => ledgerOf(journey.mission, travel(journey), codec);
@@ -319,7 +326,8 @@ describe('any ledger', () => {
         const { findings, summary } = verify(placed(mixed), heads);
         assert.deepEqual(findings, []);
         assert.deepEqual(summary, {
-          ...{ missions: 3, ended: 3, running: 0, facts: mixed.length, plans_as_written: 0 },
+          ...{ missions: 3, ended: 3, running: 0, facts: mixed.length, plans_as_written: 0, reworded: 0 },
+          rules: countsOf(drawn.map(({ rules = newestRules }) => rules)),
         });
       }),
     );

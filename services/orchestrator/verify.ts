@@ -1,6 +1,5 @@
 import { asFailure } from '#chassis/failures.ts';
 import { type Codec, hashChain, headerLength } from '#schemas/codec.ts';
-import type { EventOf } from '#schemas/types.gen.ts';
 import { decide } from './decide.ts';
 import { difference } from './difference.ts';
 import { type FactDraft, type FactEvent, isFact } from './facts.ts';
@@ -8,7 +7,9 @@ import type { Decision, Input } from './input.ts';
 import { inputBehind } from './inputs.ts';
 import { noTail, seal, type Tail } from './ledger.ts';
 import { knownRules, namesOfRules } from './rules.ts';
+import { takesAsWritten, type WrittenPlan } from './rules-0.ts';
 import { type MissionState, missionHasEnded } from './state.ts';
+import { inWordsOf, type Words } from './texts.ts';
 
 export type FindingKind =
   | 'undecodable'
@@ -51,8 +52,12 @@ export interface Summary {
   readonly ended: number;
   readonly running: number;
   readonly facts: number;
-  /** Plans that rules made, and would make otherwise now: taken as they were written, all else recomputed. */
+  /** Of rules 0: plans that would be made otherwise now, and are taken as they were written; all else is recomputed. */
   readonly plans_as_written: number;
+  /** Facts whose texts for people are worded otherwise now (`texts.ts`). */
+  readonly reworded: number;
+  /** How many missions are decided by which version of the rules. */
+  readonly rules: Readonly<Record<number, number>>;
 }
 
 /**
@@ -88,10 +93,17 @@ interface Track {
   broken: boolean;
   /** What has yet to come of the decision that began. */
   due: readonly FactDraft[];
-  /** What that decision was made of; null: all of it has come. */
-  decided: { readonly before: MissionState | null; readonly input: Input; readonly facts: number } | null;
+  /** What that decision was made of, and what has come of it; null: all of it. */
+  decided: Decided | null;
   causation_id: string;
   now: number;
+}
+
+interface Decided {
+  readonly before: MissionState | null;
+  readonly input: Input;
+  readonly written: WrittenPlan | null;
+  readonly facts: FactEvent[];
 }
 
 const nowhere: Place = { partition: -1, offset: -1 };
@@ -101,6 +113,8 @@ export function createVerifier(codec: Codec): Verifier {
   const heads = new Map<string, Tail>();
   let facts = 0;
   let plansAsWritten = 0;
+  let reworded = 0;
+  const rules: Record<number, number> = {};
 
   function check(track: Track, fact: FactEvent, { bytes, partition, offset }: LedgerRecord): Finding | null {
     const { correlation_id: mission, sequence } = fact;
@@ -129,28 +143,18 @@ export function createVerifier(codec: Codec): Verifier {
     }
     const derived = track.due.length > 0;
     if (!derived) {
-      if (fact.event_type === 'mission_accepted' && !knownRules.has(fact.payload.rules)) {
-        const expected = `rules that this version of Ravenhelm knows: ${namesOfRules()}`;
-        return finding(
-          'rules_unknown',
-          expected,
-          `rules ${fact.payload.rules}; a version that has them verifies it`,
-        );
-      }
-      const wrong = open(track, fact);
-      if (wrong !== null) return finding('decision_differs', ...wrong);
+      const wrong = unknownRules(fact);
+      if (wrong !== null) return finding('rules_unknown', ...wrong);
+      const differs = open(track, fact);
+      if (differs !== null) return finding('decision_differs', ...differs);
     }
     const [draft] = track.due;
     if (draft === undefined) return finding('decision_differs', 'nothing', fact.event_type);
-    let wrong = compare(track, draft, fact, bytes);
-    if (wrong !== null && fact.event_type === 'plan_created') {
-      const again = takeAsWritten(track, fact);
-      if (again !== null && compare(track, again, fact, bytes) === null) {
-        wrong = null;
-        plansAsWritten += 1;
-      }
+    const wrong = compare(track, draft, fact, bytes);
+    if (wrong !== null && !(derived && isTakenAsItIs(track, draft, fact, bytes))) {
+      return finding('decision_differs', ...wrong);
     }
-    if (wrong !== null) return finding('decision_differs', ...wrong);
+    track.decided?.facts.push(fact);
     track.due = track.due.slice(1);
     if (track.due.length === 0) track.decided = null;
     track.derived = derived;
@@ -174,7 +178,7 @@ export function createVerifier(codec: Codec): Verifier {
     try {
       const decision = decide(track.state, input, { now: fact.timestamp });
       if (decision.kind === 'ignored') return [`ignored: ${decision.reason}`, fact.event_type];
-      track.decided = { before: track.state, input, facts: decision.facts.length };
+      track.decided = { before: track.state, input, written: null, facts: [] };
       track.due = decision.facts;
       track.ended = missionHasEnded(decision.state);
       track.state = decision.state;
@@ -186,26 +190,50 @@ export function createVerifier(codec: Codec): Verifier {
     return null;
   }
 
-  /**
-   * Decides again with the plan as it was written, as the rules that made it may have learned since. What comes before
-   * the plan does not depend on it. The fact that is due instead; null: there is none.
-   */
-  function takeAsWritten(track: Track, fact: EventOf<'plan_created'>): FactDraft | null {
-    if (track.decided === null) return null;
-    const { before, input, facts: made } = track.decided;
+  /** Counts the rules of a mission that begins; what is wrong with them. */
+  function unknownRules(fact: FactEvent): [expected: string, found: string] | null {
+    if (fact.event_type !== 'mission_accepted') return null;
+    const { rules: version } = fact.payload;
+    rules[version] = (rules[version] ?? 0) + 1;
+    if (knownRules.has(version)) return null;
+    const found = `rules ${version}; a version that has them verifies it`;
+    return [`rules that this version of Ravenhelm has: ${namesOfRules()}`, found];
+  }
+
+  /** Whether only the words differ, or, in a mission of rules 0, only a plan that is made otherwise now. */
+  function isTakenAsItIs(track: Track, draft: FactDraft, fact: FactEvent, bytes: Buffer): boolean {
+    if (compare(track, inWordsOf(draft, fact), fact, bytes) === null) {
+      if (!again(track, fact, bytes, track.decided?.written ?? null)) return false;
+      reworded += 1;
+      return true;
+    }
+    if (fact.event_type !== 'plan_created' || !takesAsWritten(track.state)) return false;
+    if (!again(track, fact, bytes, fact.payload)) return false;
+    plansAsWritten += 1;
+    return true;
+  }
+
+  /** Decides again with what has been written so far. What came before this fact does not depend on it. */
+  function again(track: Track, fact: FactEvent, bytes: Buffer, written: WrittenPlan | null): boolean {
+    if (track.decided === null) return false;
+    const { before, input, facts: sofar } = track.decided;
+    const recorded = [...sofar, fact];
+    const words: Words = (made, position) => inWordsOf(made, recorded[position]);
     let decision: Decision;
     try {
-      decision = decide(before, input, { now: track.now, written: fact.payload });
+      decision = decide(before, input, { now: track.now, written, words });
     } catch {
-      return null;
+      return false;
     }
-    if (decision.kind === 'ignored') return null;
-    const due = decision.facts.slice(made - track.due.length);
-    track.decided = { before, input, facts: decision.facts.length };
+    if (decision.kind === 'ignored') return false;
+    const due = decision.facts.slice(sofar.length);
+    const [next] = due;
+    if (next === undefined || compare(track, next, fact, bytes) !== null) return false;
+    track.decided = { before, input, written, facts: sofar };
     track.due = due;
     track.ended = missionHasEnded(decision.state);
     track.state = decision.state;
-    return due[0] ?? null;
+    return true;
   }
 
   function compare(
@@ -295,7 +323,8 @@ export function createVerifier(codec: Codec): Verifier {
       }
       const missions = tracks.size;
       const running = missions - ended;
-      return { findings, summary: { missions, ended, running, facts, plans_as_written: plansAsWritten } };
+      const counts = { missions, ended, running, facts, plans_as_written: plansAsWritten, reworded, rules };
+      return { findings, summary: counts };
     },
   };
 }

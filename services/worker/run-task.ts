@@ -7,6 +7,7 @@ import type { Logger } from '#chassis/log.ts';
 import type { Publisher } from '#chassis/publisher.ts';
 import type { Scrubber } from '#chassis/secrets.ts';
 import { stopPoint } from '#chassis/stop-point.ts';
+import { needsNoModel } from '#orchestrator/planning.ts';
 import type { Role } from '#roles/load.ts';
 import { temperatureOf } from '#roles/model-front-matter.ts';
 import type { Codec } from '#schemas/codec.ts';
@@ -15,6 +16,7 @@ import { noUsage } from '#schemas/usage.ts';
 import { Agent } from './agent.ts';
 import { Awaiting } from './awaiting.ts';
 import { HandedOff } from './handed-off.ts';
+import { heuristicAnswer } from './heuristic-plan.ts';
 import { Journal, type JournalOwner, markerId, resumeMarker, taskKey } from './journal.ts';
 import { foldJournal, type JournalRecord, nothingRecorded, type Recorded } from './journal-fold.ts';
 import type { Instant, Lease, WorkerClock } from './lease.ts';
@@ -119,6 +121,11 @@ export async function runTask(
         'role_unknown',
         `found role ${payload.role}, expected one of ${[...parts.roles.keys()].join(', ')}`,
       );
+    if (needsNoModel(payload)) {
+      const result = heuristicAnswer(payload);
+      const end = endOf(agent, journal, parts.clock.monotonic() - began);
+      return { event_type: 'task_completed', payload: { result, ...end } };
+    }
     const recorded = await recordedSteps(claim, owner, parts, signal);
     journal = openJournal(owner, claim, recorded, parts);
     const moreTools = await parts.moreTools?.(role, owner, signal);

@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outgoing } from '#chassis/outbox.ts';
 import { scrubber } from '#chassis/secrets.ts';
+import { heuristicPlanner } from '#orchestrator/planning.ts';
 import { loadRoles } from '#roles/load.ts';
 import type { EventOf, Script } from '#schemas/types.gen.ts';
 import { instant, Lease, systemClock } from './lease.ts';
@@ -100,6 +101,7 @@ function claim(script: Script | null, changes: Partial<Claim['assignment']['payl
     mission: '',
     context: '',
     compensates: '',
+    agents: 0,
     ...changes,
   };
   return {
@@ -161,6 +163,18 @@ describe('runners', { concurrency: true }, () => {
     const steps = published.filter(({ topic }) => topic === 'steps').map(({ record }) => record);
     assert.equal(steps.length, 6);
     assert.ok(steps.every(({ key, partition }) => key === 'm/t' && partition === 3));
+  });
+
+  test('a planning that asks no model is answered at once, with nothing in the journal', async () => {
+    const { runners, ends, published } = worker();
+    const asked = { kind: 'plan', model: heuristicPlanner, roles: ['researcher', 'analyst'], agents: 4 };
+    assert.ok(runners.start(claim(null, asked)));
+    await idle(runners);
+    const [end] = ends();
+    assert.ok(end?.event_type === 'task_completed');
+    assert.equal((JSON.parse(end.payload.result) as { tasks: unknown[] }).tasks.length, 4);
+    const { steps, journal_hash, usage } = end.payload;
+    assert.deepEqual([steps, journal_hash, usage.calls, published.length], [0, '', 0, 1]);
   });
 
   for (const [what, task, code, message] of [

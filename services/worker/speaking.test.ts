@@ -140,6 +140,7 @@ function claimOf(
     mission: '',
     context: '',
     compensates: '',
+    agents: 0,
     ...changes,
   };
   const assignment: EventOf<'task_assigned'> = {
