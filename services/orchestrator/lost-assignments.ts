@@ -108,7 +108,7 @@ export function assignedAgain(
   const position = state.plan?.index.get(waits.task_id) ?? -1;
   const task = state.tasks[position];
   if (task === undefined) return null;
-  const turn = new Turn(state, now);
+  const turn = new Turn(state, { now });
   const { attempt, lease, reserved: budget } = task;
   give(turn, position, { attempt, lease, budget, cheaper: state.cheaper });
   for (const { event_type, payload } of turn.facts) {
