@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { type Kafka, Partitioners, type Transaction } from 'kafkajs';
+import type { Kafka, Transaction } from 'kafkajs';
+import { Partitioners } from '#chassis/kafkajs.ts';
 import { findJdk, Reader } from './faults/checker/reader.ts';
 import { openNamespace } from './harness.ts';
 

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import kafkajs from 'kafkajs';
 import pg from 'pg';
 import { applyTopics, copiesLike, diffTopics } from '#chassis/admin.ts';
 import { Failure } from '#chassis/failures.ts';
+import { Kafka, logLevel } from '#chassis/kafkajs.ts';
 import { brokersKnownTo } from '#local/kafka-answer.ts';
 import { identityOf } from '#local/processes.ts';
 import { down, type Progress, type StackAddress, status, up, whereIs } from '#local/stack.ts';
@@ -220,7 +220,7 @@ describe('the local stack', { timeout: 15 * 60_000 }, () => {
     const cluster = await newDir();
     const { brokers } = await start(cluster, { brokers: 3 });
     assert.equal(brokers.length, 3);
-    const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).admin();
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     try {
       assert.equal(await copiesLike(admin, 'cluster.missions'), 3);

@@ -17,6 +17,8 @@ export const {
   ConfigResourceTypes,
   ConfigSource,
   Kafka,
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSProtocolError,
   logLevel,
   Partitioners,
   ResourcePatternTypes,

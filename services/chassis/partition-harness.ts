@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import kafkajs, { type Batch, type KafkaMessage } from 'kafkajs';
+import type { Batch, KafkaMessage } from 'kafkajs';
 import { type Codec, createCodec } from '#schemas/codec.ts';
 import { numberedIds } from '#schemas/numbered.ts';
 import { type TopicNames, topicNames } from '#topics/table.ts';
 import type { Failure } from './failures.ts';
+import { KafkaJSProtocolError } from './kafkajs.ts';
 import { openLog } from './log.ts';
 import type { OutgoingRecord } from './outbox.ts';
 import { Partition } from './partition.ts';
@@ -195,4 +196,4 @@ export function passing(out: string): PartitionLogic {
 
 /** What a broker answers. */
 export const answered = (type: string): Error =>
-  new kafkajs.KafkaJSProtocolError({ type, code: 10, retriable: false, message: type } as never);
+  new KafkaJSProtocolError({ type, code: 10, retriable: false, message: type } as never);

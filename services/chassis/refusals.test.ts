@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import kafkajs from 'kafkajs';
 import { Failure } from './failures.ts';
+import { KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError } from './kafkajs.ts';
 import { refusalOf } from './refusals.ts';
 
-const { KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError } = kafkajs;
 const answered = (type: string) =>
   new KafkaJSProtocolError({ type, code: 1, retriable: false, message: 'no' } as never);
 const exceeded = (cause: Error) =>

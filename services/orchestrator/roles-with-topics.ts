@@ -57,8 +57,6 @@ export async function rolesWithTopics(
   let listed: ReadonlySet<string> = new Set(roles);
   let lookedAt = startedAt;
   const sought = new Set<string>();
-  /** Roles whose topic the last look did not find. */
-  let doubted: ReadonlySet<string> = new Set();
   let calls = 0;
   let looking = false;
 
