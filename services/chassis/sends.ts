@@ -1,8 +1,6 @@
 import type { Message, TopicMessages } from 'kafkajs';
 import type { OutgoingRecord } from './outbox.ts';
 
-/** kafkajs groups the messages of a send with a copy per message: from here on that costs more than another send. */
-export const recordsPerPartition = 500;
 /** kafkajs never splits a batch, and the broker refuses one above the topic's max.message.bytes (1 MiB by default). */
 export const bytesPerPartition = 900_000;
 /** What a record costs beyond its key and value: lengths, offsets, a traceparent header. */
@@ -10,24 +8,22 @@ const recordOverhead = 120;
 
 /**
  * Splits records into successive sends, keeping their order within each topic and partition, so that no send holds
- * more for one partition than the client and the broker take well.
+ * more for one partition than the broker takes.
  */
 export function splitSends(records: readonly OutgoingRecord[]): TopicMessages[][] {
   const sends: Map<string, Message[]>[] = [];
-  const fill = new Map<string, { send: number; records: number; bytes: number }>();
+  const fill = new Map<string, { send: number; bytes: number }>();
   for (const record of records) {
     const place = `${record.topic}/${record.partition ?? ''}`;
     const bytes = (record.message.key?.length ?? 0) + (record.message.value?.length ?? 0) + recordOverhead;
     let filled = fill.get(place);
     if (filled === undefined) {
-      filled = { send: 0, records: 0, bytes: 0 };
+      filled = { send: 0, bytes: 0 };
       fill.set(place, filled);
-    } else if (filled.records >= recordsPerPartition || filled.bytes + bytes > bytesPerPartition) {
+    } else if (filled.bytes + bytes > bytesPerPartition) {
       filled.send += 1;
-      filled.records = 0;
       filled.bytes = 0;
     }
-    filled.records += 1;
     filled.bytes += bytes;
     let send = sends[filled.send];
     if (send === undefined) {

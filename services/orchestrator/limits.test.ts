@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { mostRecordBytes } from '#chassis/decode-record.ts';
 import * as inbox from '#chassis/inbox.ts';
-import { bytesPerPartition, recordsPerPartition } from '#chassis/sends.ts';
+import { bytesPerPartition } from '#chassis/sends.ts';
 import * as transaction from '#chassis/transaction.ts';
 import { defaultHops } from '#correlator/hops.ts';
 import { mostReactions } from '#correlator/react.ts';
@@ -64,7 +64,7 @@ describe('the limits in the documents', () => {
     const text = page('architecture.md').replaceAll(/\s+/g, ' ');
     for (const said of [
       `from ${number(transaction.mostRecords)} records or ${transaction.mostBytes / 1e6} MB on`,
-      `at most ${recordsPerPartition} records and ${bytesPerPartition / 1000} kB for one partition`,
+      `at most ${bytesPerPartition / 1000} kB for one partition`,
       `A partition with ${number(inbox.mostRecords)} records or ${mib(inbox.mostBytes)} fetched and not handled`,
     ])
       assert.ok(text.includes(said), said);
