@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { taskSpec } from '#schemas/task-spec.ts';
 import { PartitionPlay } from './partition-play.ts';
 import { knownRules, newestRules, openRules } from './rules.ts';
+
+it('docs/operations.md says what each version of the rules is', () => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [, section = ''] = page.split('\n## Upgrading the code\n');
+  const rows = section.split('\n## ')[0]?.matchAll(/^\| (\d+) \| \S/gm) ?? [];
+  assert.deepEqual(
+    [...rows].map(([, version]) => Number(version)),
+    [...knownRules],
+  );
+});
 
 describe('the rules of a new mission', () => {
   it('are the newest, unless a setting pins them to others that are known', () => {

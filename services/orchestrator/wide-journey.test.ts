@@ -332,7 +332,7 @@ describe('on every wide journey', () => {
     const wanted =
       'review_requested review_completed safety_violation mission_cancelled task_cancelled ReviewUnknown ' +
       'ReviewDiffers DecisionUnknown NotRunning LeaseStale AttemptEnded timer:review made_by:heuristic ' +
-      'made_by:orchestrator made_by:replanning made_by:mission kind:plan kind:budget kind:tool_call kind:reconcile ' +
+      'made_by:orchestrator made_by:fallback made_by:replanning made_by:mission kind:plan kind:budget kind:tool_call kind:reconcile ' +
       'budget_exhausted plan_rejected invalid_plan task_failed cheaper role:drummer missing kind:mission resume:answers ' +
       'agent_handoff dependency_required dependency_resolved decision_recorded checkpoint_created context_synced ' +
       'event_emitted error_raised task_requested pause_requested aggregation_started aggregation_completed ' +
