@@ -25,7 +25,7 @@ import { type Mission, type Prepared, prepare } from './prepare.ts';
 import type { RolesWithTopics } from './roles-with-topics.ts';
 import { checkRules, type Rules } from './rules.ts';
 import { Sender } from './sender.ts';
-import { fromRecords, type MissionState, missionHasEnded, toRecords } from './state.ts';
+import { fromRecords, isEnd, type MissionState, missionHasEnded, toRecords } from './state.ts';
 import { renewLease, timerId } from './timers.ts';
 
 export interface MissionsSettings {
@@ -105,7 +105,6 @@ export class Missions implements PartitionLogic {
       this.ended.add(id);
       return;
     }
-    checkRules(state, this.settings.rules);
     const size = bytes.length + (planBytes?.length ?? 0);
     this.active.set(id, { state, tail, wave: highestWave(state), size });
     if (state.plan !== null) this.writtenPlans.set(id, state.plan);
@@ -113,14 +112,20 @@ export class Missions implements PartitionLogic {
     this.timers.touch(id);
   }
 
-  /** A mission that cannot be read is set aside, so that the others of the partition go on: null. */
+  /**
+   * A mission that cannot be read is set aside, so that the others of the partition go on: null. One of rules that are not
+   * known may only look so: throws Failure `rules_unknown`.
+   */
   private readMission(id: string, bytes: Buffer, planBytes: Buffer | undefined) {
-    const { codec } = this.settings;
+    const { codec, rules } = this.settings;
     try {
-      const plan = planBytes === undefined ? null : decodePlan(codec, planBytes);
-      return fromRecords(decodeMission(codec, bytes), plan);
+      const mission = decodeMission(codec, bytes);
+      if (!isEnd(mission.status)) checkRules(mission, rules);
+      return fromRecords(mission, planBytes === undefined ? null : decodePlan(codec, planBytes));
     } catch (error) {
-      this.setAside.add(id, asFailure(error).message);
+      const failure = asFailure(error);
+      if (failure.code === 'rules_unknown') throw failure;
+      this.setAside.add(id, failure.message);
       return null;
     }
   }

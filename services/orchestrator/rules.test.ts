@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { createCodec } from '#schemas/codec.ts';
+import { numberedIds } from '#schemas/numbered.ts';
 import { taskSpec } from '#schemas/task-spec.ts';
+import type { MissionState } from '#schemas/types.gen.ts';
 import { PartitionPlay } from './partition-play.ts';
 import { knownRules, newestRules, openRules } from './rules.ts';
+
+const codec = createCodec(numberedIds());
 
 it('docs/operations.md says what each version of the rules is', () => {
   const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
@@ -38,6 +43,15 @@ describe('the rules of a new mission', () => {
       const message = `mission m is decided by rules ${rules}, and this version has 900000`;
       assert.throws(() => play.restart(), { code: 'rules_unknown', message });
     }
+  });
+
+  it('are asked for before what only a newer version can read is taken for broken', () => {
+    const play = new PartitionPlay({ roles: ['a'] });
+    play.submit('m', { tasks: [taskSpec({ id: 'a', role: 'a' })] });
+    const { value } = codec.decode(play.changelog.get('mission/m') ?? Buffer.alloc(0));
+    const newer = { ...(value as MissionState), status: 'hibernating', rules: 900_000 };
+    play.changelog.set('mission/m', codec.encodeRecord('MissionState', newer));
+    assert.throws(() => play.restart(), { code: 'rules_unknown' });
   });
 
   it('are no matter once it has ended', () => {

@@ -91,9 +91,11 @@ const statuses: Readonly<Record<Status, true>> = {
   rejected: true,
 };
 
-export function missionHasEnded(state: MissionState): boolean {
-  return state.status !== 'planning' && state.status !== 'running';
-}
+/** Whether this is a status, known to this version, of a mission that has ended. */
+export const isEnd = (status: string): boolean =>
+  Object.hasOwn(statuses, status) && status !== 'planning' && status !== 'running';
+
+export const missionHasEnded = ({ status }: MissionState): boolean => isEnd(status);
 
 export function taskHasEnded({ status }: TaskState): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
