@@ -54,7 +54,7 @@ function connect(place: Place, address: StackAddress, signal: AbortSignal): Conn
   const brokers = `the brokers at ${address.brokers.join(', ')}`;
 
   const admin = once(async () => {
-    const client = kafka.admin({ retry: { retries: 4 } });
+    const client = kafka.admin({ retry: { retries: 10 } });
     await inTime(client.connect(), within(), brokers);
     return client;
   });

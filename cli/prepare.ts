@@ -71,7 +71,7 @@ async function prepareTopics(
   silenceKafkajsWarnings();
   const clientId = `ravenhelm-up-${process.pid}`;
   const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId, log: openLog('up', 'silent') });
-  const admin = kafka.admin({ retry: { retries: 8 } });
+  const admin = kafka.admin();
   await admin.connect();
   try {
     const table = await wantedTopics(config, admin, signal);

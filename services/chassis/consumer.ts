@@ -58,7 +58,7 @@ export async function startConsumer(settings: ConsumerSettings): Promise<Consume
   const refused = new Map<number, Failure>();
   const topics = [...processor.inputs, processor.stateTopic];
   // A client of its own: one that has asked for a topic that is deleted later fails for all other topics as well.
-  const offsets = kafka.admin({ retry: { initialRetryTime: 100, retries: 6 } });
+  const offsets = kafka.admin();
   const countPartitions = () => commonPartitions(admin, settings.together, topics);
   const count = await countPartitions();
   await offsets.connect();

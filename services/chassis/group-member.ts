@@ -26,6 +26,6 @@ export function groupMember(
     maxBytes: 32 * 1024 * 1024,
     allowAutoTopicCreation: false,
     readUncommitted: false,
-    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 5000, retries: 10 },
+    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1000, retries: 20 },
   });
 }

@@ -1,6 +1,7 @@
 import type { Kafka as Client, ISocketFactory, logCreator } from 'kafkajs';
 import { registerCodecs } from './compression.ts';
 import { Kafka, logLevel } from './kafkajs.ts';
+import { clusterRetry } from './kafkajs-connections.ts';
 import type { Logger } from './log.ts';
 
 registerCodecs();
@@ -24,6 +25,7 @@ export function connectKafka({ brokers, clientId, log, socketFactory }: KafkaSet
     // brokers write to their replicas first may take longer: `kafkajs-connections.ts`, `kafkajs-sends.ts`.
     requestTimeout: 5000,
     enforceRequestTimeout: true,
+    retry: clusterRetry,
     logCreator: logInto(log),
     logLevel: logLevel.INFO,
   });

@@ -1,5 +1,11 @@
 import { replaceMethod } from './kafkajs-inside.ts';
 
+/**
+ * How a client looks for brokers, leaders and coordinators: for about nine seconds, as kafkajs does, but never with a pause
+ * in which it would miss for long that they are back.
+ */
+export const clusterRetry = { initialRetryTime: 100, multiplier: 2, maxRetryTime: 500, retries: 20 };
+
 interface Broker {
   readonly nodeId: number;
   readonly connectionPool: { readonly pool: readonly Connection[] };
@@ -17,6 +23,7 @@ type WithBroker = <T>(
   ask: (chosen: { nodeId: string; broker: Broker }) => Promise<T>,
 ) => Promise<T | null>;
 type OpenOrClose = (this: Pool) => Promise<void>;
+type ConnectCluster = (this: { retry?: typeof clusterRetry }) => Promise<void>;
 type FindController = (this: { readonly brokerPool: Pool }) => Promise<Broker>;
 
 interface Request {
@@ -54,6 +61,7 @@ const replicated: ReadonlySet<string> = new Set([
  * Where kafkajs 2.2.4 takes one broker that does not answer for all of them:
  *
  * - a question that any broker can answer is asked of the next when one cannot be reached;
+ * - a fence is tried again as often as all else;
  * - a broker that is silent for longer than a request may take has lost its connection: what else waits for it fails at
  *   once, and is asked elsewhere. (kafkajs keeps the connection, and each further request waits as long.) So has one that
  *   the others say is no longer part of the cluster, as happens to one that froze.
@@ -93,6 +101,16 @@ export function leaveSilentBrokers(): void {
         clearInterval(watches.get(this));
         watches.delete(this);
         await disconnect.call(this);
+      },
+  );
+  replaceMethod<ConnectCluster>(
+    'kafkajs/src/cluster',
+    'connect',
+    (connect) =>
+      async function connectingCluster() {
+        // What fences a producer reads its retries from here, where kafkajs never puts them.
+        this.retry = clusterRetry;
+        await connect.call(this);
       },
   );
   replaceMethod<FindController>(

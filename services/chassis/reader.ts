@@ -32,7 +32,7 @@ export interface ReadSettings {
  */
 export async function readTopic(settings: ReadSettings): Promise<void> {
   const { kafka, topic, signal, until } = settings;
-  const admin = kafka.admin({ retry: { retries: 5 } });
+  const admin = kafka.admin();
   await admin.connect();
   const groupId = `${settings.prefix}.reader-${randomUUID()}`;
   const consumer = kafka.consumer({

@@ -118,7 +118,7 @@ export async function openContext(
   const topics = topicNames(prefix);
   const agent = `${name}@${hostname()}:${process.pid}`;
   const kafka = connectKafka({ brokers: config.KAFKA_BROKERS, clientId: agent, log, ...network });
-  const admin = kafka.admin({ retry: { retries: 8 } });
+  const admin = kafka.admin();
   const now = Date.now;
   const retries = readRetryPolicy(config.RAVENHELM_RETRY_POLICY);
   const [codec, publisher] = await Promise.all([
