@@ -20,6 +20,7 @@ import { newMissionTraceparent } from '#chassis/mission-trace.ts';
 import { readTopic } from '#chassis/reader.ts';
 import { openContext } from '#chassis/service.ts';
 import type { ServiceContext } from '#chassis/service-context.ts';
+import { topicOffsets } from '#chassis/topic-offsets.ts';
 import type { FactEvent } from '#orchestrator/facts.ts';
 import { isFact } from '#orchestrator/facts.ts';
 import { writeHistory } from '#orchestrator/golden/history.ts';
@@ -119,6 +120,8 @@ export async function openNamespace(
     replication: 1,
   });
   await applyTopics(context.admin, table, signal);
+  // A partition of a new topic has no leader for a moment, and a transaction that meets it has to be made again.
+  await Promise.all(table.map(({ name }) => topicOffsets(context.admin, name)));
   const facts = new Facts(context);
   const running: Running[] = [];
   const closers: (() => Promise<void>)[] = [];

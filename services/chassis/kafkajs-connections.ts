@@ -1,4 +1,4 @@
-import { replaceMethod } from './kafkajs-inside.ts';
+import { finalError, replaceMethod } from './kafkajs-inside.ts';
 
 /**
  * How a client looks for brokers, leaders and coordinators: for about nine seconds, as kafkajs does, but never with a pause
@@ -23,7 +23,7 @@ type WithBroker = <T>(
   ask: (chosen: { nodeId: string; broker: Broker }) => Promise<T>,
 ) => Promise<T | null>;
 type OpenOrClose = (this: Pool) => Promise<void>;
-type ConnectCluster = (this: { retry?: typeof clusterRetry }) => Promise<void>;
+type ConnectCluster = (this: { readonly brokerPool: Pool; retry?: typeof clusterRetry }) => Promise<void>;
 type FindController = (this: { readonly brokerPool: Pool }) => Promise<Broker>;
 
 interface Request {
@@ -58,9 +58,10 @@ const replicated: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Where kafkajs 2.2.4 takes one broker that does not answer for all of them:
+ * Where kafkajs 2.2.4 takes one broker that does not answer for all of them, and what goes with it:
  *
  * - a question that any broker can answer is asked of the next when one cannot be reached;
+ * - a client that was closed stays closed, whatever it still tries again;
  * - a fence is tried again as often as all else;
  * - a broker that is silent for longer than a request may take has lost its connection: what else waits for it fails at
  *   once, and is asked elsewhere. (kafkajs keeps the connection, and each further request waits as long.) So has one that
@@ -84,11 +85,13 @@ export function leaveSilentBrokers(): void {
       },
   );
   const watches = new WeakMap<Pool, NodeJS.Timeout>();
+  const closed = new WeakSet<Pool>();
   replaceMethod<OpenOrClose>(
     'kafkajs/src/cluster/brokerPool',
     'connect',
     (connect) =>
       async function connecting() {
+        if (closed.has(this)) throw finalError('the client is closed');
         await connect.call(this);
         if (!watches.has(this)) watches.set(this, setInterval(() => void leaveFenced(this), watchMs).unref());
       },
@@ -100,6 +103,7 @@ export function leaveSilentBrokers(): void {
       async function disconnecting() {
         clearInterval(watches.get(this));
         watches.delete(this);
+        closed.add(this);
         await disconnect.call(this);
       },
   );
@@ -110,6 +114,7 @@ export function leaveSilentBrokers(): void {
       async function connectingCluster() {
         // What fences a producer reads its retries from here, where kafkajs never puts them.
         this.retry = clusterRetry;
+        closed.delete(this.brokerPool);
         await connect.call(this);
       },
   );

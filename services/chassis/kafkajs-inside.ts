@@ -89,6 +89,14 @@ export function protocolError(code: number): Error {
   return createErrorFromCode(code);
 }
 
+/** An error of kafkajs's that nothing in it tries again after. */
+export function finalError(message: string): Error {
+  const { KafkaJSNonRetriableError } = load('kafkajs/src/errors') as {
+    KafkaJSNonRetriableError: new (message: string) => Error;
+  };
+  return new KafkaJSNonRetriableError(message);
+}
+
 function classWith<Method>(name: string) {
   return z.custom<{ readonly prototype: Record<string, Method> }>((candidate) => {
     if (typeof candidate !== 'function') return false;

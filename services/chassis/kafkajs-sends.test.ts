@@ -49,8 +49,6 @@ class Brokers {
         },
         findTopicPartitionMetadata: () => this.known.map((leader, partitionId) => ({ partitionId, leader })),
         findBroker: async ({ nodeId }) => this.broker(nodeId),
-        isConnected: () => true,
-        connect: async () => {},
       },
       partitioner: ({ message }) => Number(String(message.value).split(':')[0]),
       eosManager: {

@@ -69,8 +69,6 @@ interface Cluster {
   refreshMetadataIfNecessary(): Promise<void>;
   findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[];
   findBroker(broker: { nodeId: number }): Promise<Broker>;
-  isConnected(): boolean;
-  connect(): Promise<void>;
 }
 
 interface EosManager {
@@ -302,10 +300,8 @@ export const createSend: CreateSend = ({ cluster, partitioner, eosManager, retri
       // A missing topic would fail the look-up of all others that this client has ever sent to.
       else if (brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') cluster.targetTopics.clear();
       else if (!isBusy(error)) {
-        await (cluster.isConnected() ? Promise.resolve() : cluster.connect())
-          .then(() => cluster.refreshMetadata())
-          // The next try finds out by itself that nobody answers.
-          .catch(() => undefined);
+        // The next try finds out by itself that nobody answers.
+        await cluster.refreshMetadata().catch(() => undefined);
       }
       throw new Error(messageOf(error), { cause: error });
     }
