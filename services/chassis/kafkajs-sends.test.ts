@@ -203,6 +203,15 @@ describe('outside transactions', () => {
     );
   });
 
+  it('the same records are sent once more when that is asked for after they were acknowledged', async () => {
+    const brokers = new Brokers([[], [], []]);
+    const send = createSend(brokers.parts(false));
+    const asked = request('0:a');
+    await send(asked);
+    await send(asked);
+    assert.deepEqual(brokers.logs[0], ['0:a', '0:a']);
+  });
+
   it('after a refusal the producer gets a new id, as nobody knows which numbers were used', async () => {
     const brokers = new Brokers([[], [], []]);
     const send = createSend(brokers.parts(false));

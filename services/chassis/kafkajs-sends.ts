@@ -114,7 +114,7 @@ export const createSend: CreateSend = ({ cluster, partitioner, eosManager, retri
   /** A send was refused: what it had been numbered as is a gap, or not. */
   let spent = false;
   let renewing: Promise<void> | null = null;
-  /** Sends outside transactions, by their arrays of messages. */
+  /** Sends outside transactions that have not succeeded, by their arrays of messages. */
   const asked = new WeakMap<readonly Message[], readonly Batch[]>();
 
   async function lookUp({ topicMessages }: SendRequest): Promise<void> {
@@ -264,6 +264,8 @@ export const createSend: CreateSend = ({ cluster, partitioner, eosManager, retri
           const led = await byLeader(open);
           number(open);
           await produceAll(led, request);
+          // The same arrays may be sent once more on purpose.
+          for (const { messages } of request.topicMessages) asked.delete(messages);
           return batches;
         }),
       );
@@ -279,7 +281,8 @@ export const createSend: CreateSend = ({ cluster, partitioner, eosManager, retri
   /** The batches of a send that the caller asks for again. */
   function unanswered({ topicMessages }: SendRequest): readonly Batch[] | null {
     const [first] = topicMessages;
-    return first === undefined ? null : (asked.get(first.messages) ?? null);
+    const batches = first === undefined ? undefined : asked.get(first.messages);
+    return batches?.[0]?.topic === first?.topic ? (batches ?? null) : null;
   }
 
   async function renew(): Promise<void> {
