@@ -1,3 +1,4 @@
+import { brokerErrorType } from './broker-error.ts';
 import { replaceMethod } from './kafkajs-inside.ts';
 
 const transactionCoordinator = 1;
@@ -50,7 +51,7 @@ export function rememberTransactionCoordinators(): void {
             return await ask.call(this, request);
           } catch (error) {
             const { transactionalId } = request;
-            if (transactionalId !== undefined && !isBusy(error)) {
+            if (transactionalId !== undefined && brokerErrorType(error) !== 'CONCURRENT_TRANSACTIONS') {
               const ids = doubted.get(this) ?? new Set();
               doubted.set(this, ids.add(transactionalId));
             }
@@ -59,6 +60,3 @@ export function rememberTransactionCoordinators(): void {
         },
     );
 }
-
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'type' in error && error.type === 'CONCURRENT_TRANSACTIONS';

@@ -123,20 +123,21 @@ export const createSend: CreateSend = ({ cluster, partitioner, eosManager, retri
   }
 
   function place({ topicMessages }: SendRequest): readonly Batch[] {
-    const batches = new Map<string, Batch>();
-    for (const { topic, messages } of topicMessages) {
+    return topicMessages.flatMap(({ topic, messages }) => {
       const partitionMetadata = metadataOf(topic);
+      const batches = new Map<number, Batch>();
       for (const message of messages) {
-        const partition = partitioner({ topic, partitionMetadata, message });
-        const batch = batches.get(`${topic}/${partition}`);
+        const partition = Number(partitioner({ topic, partitionMetadata, message }));
+        const batch = batches.get(partition);
         if (batch !== undefined) batch.messages.push(message);
-        else {
-          const begun = { topic, partition, messages: [message], producer: null, first: 0, answer: null };
-          batches.set(`${topic}/${partition}`, begun);
-        }
+        else
+          batches.set(partition, {
+            ...{ topic, partition, messages: [message] },
+            ...{ producer: null, first: 0, answer: null },
+          });
       }
-    }
-    return [...batches.values()];
+      return [...batches.values()];
+    });
   }
 
   function metadataOf(topic: string): readonly PartitionMetadata[] {
